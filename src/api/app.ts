@@ -1,0 +1,33 @@
+import Koa from "koa";
+import { answerClassicErrors } from "./classic/errors.ts";
+import { isClassicPath } from "./classic/paths.ts";
+import { classicRouter } from "./classic/router.ts";
+import type { ApiDeps } from "./deps.ts";
+import { docs } from "./docs/docs.ts";
+import { allowedMethods } from "./http/allowed-methods.ts";
+import { parseBody } from "./http/body.ts";
+import { answerErrors, answerUnknownPath } from "./http/errors.ts";
+import { mount } from "./http/mount.ts";
+import { requestLog } from "./http/request-log.ts";
+import { routes } from "./routes.ts";
+
+/** The same value serves production and tests. */
+export function createApp(deps: ApiDeps): Koa {
+  const app = new Koa();
+  app.silent = true; // what goes wrong is logged once, by answerErrors
+  app.use(requestLog(deps)); // first: every answer has a request id and a line in the log
+  app.use(answerErrors(deps.log)); // what throws below is answered in one shape
+  if (deps.env.AUTH_MODE === "demo") {
+    app.use(answerClassicErrors(deps.log)); // the classic paths, in their own
+    app.use(parseBody({ forms: isClassicPath })); // they take forms too
+    app.use(classicRouter(deps));
+  } else {
+    app.use(parseBody({ forms: () => false }));
+  }
+  const router = mount(routes, deps);
+  app.use(router.routes());
+  app.use(docs(routes)); // /openapi.json, /docs and the page's own files
+  app.use(allowedMethods(router)); // a known path with another method
+  app.use(answerUnknownPath); // last: nothing above has answered
+  return app;
+}

@@ -1,0 +1,1 @@
+export const isClassicPath = (path: string): boolean => /^\/(users|chat)(\/|$)/.test(path);

@@ -1,0 +1,50 @@
+import type { Closers } from "../shared/closers.ts";
+import { type Deps, type DepsOptions, openDeps } from "../shared/deps.ts";
+import { Tail } from "../shared/log/tail.ts";
+import { Backlog } from "./backlog.ts";
+import { Directory } from "./directory.ts";
+import { Hub } from "./realtime/hub.ts";
+import { TaskWaiters } from "./tasks/task-waiters.ts";
+
+/** What the API has besides what every process has: the tail, and who is fed by it. */
+export interface ApiDeps extends Deps {
+  readonly tail: Tail;
+  readonly hub: Hub;
+  readonly directory: Directory;
+  readonly taskWaiters: TaskWaiters;
+  readonly backlog: Backlog;
+}
+
+export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
+  const deps = await openDeps(options);
+  const hub = new Hub();
+  const directory = new Directory(deps.em);
+  const taskWaiters = new TaskWaiters();
+  const tail = new Tail({
+    url: deps.env.DATABASE_URL!,
+    log: deps.log,
+    events: {
+      onEntries(entries) {
+        directory.forgetRooms(entries);
+        taskWaiters.settle(entries);
+        hub.handOut(entries);
+      },
+      onTask: (taskId) => taskWaiters.settleSilently(taskId),
+      onUser: (userId) => directory.forgetUser(userId),
+      onReset() {
+        directory.forgetAll();
+        hub.reset();
+      },
+    },
+  });
+  await tail.start();
+  options.closers.add("tail", () => tail.stop());
+  const backlog = new Backlog(deps);
+  closeBacklog(options.closers, backlog);
+  return { ...deps, tail, hub, directory, taskWaiters, backlog };
+}
+
+const closeBacklog = (closers: Closers, backlog: Backlog): void =>
+  closers.add("backlog", async () => {
+    backlog.stop();
+  });

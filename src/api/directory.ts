@@ -1,0 +1,65 @@
+import { type EntityManager, oneRow } from "../shared/db/database.ts";
+import type { Entry } from "../shared/log/entry.ts";
+import type { Role, RoomKind, RoomStanding } from "../shared/policies.ts";
+import type { Caller } from "./http/route.ts";
+import { Memory } from "./memory.ts";
+
+interface KnownRoom {
+  readonly kind: RoomKind;
+  readonly is_public: boolean;
+  readonly roles: Readonly<Record<string, Role>>;
+}
+
+/**
+ * Who is who and who is where, remembered so that a send asks no database, and is accepted while the database is
+ * away. The tail tells what has changed; the worker checks again in its transaction.
+ */
+export class Directory {
+  readonly #users: Memory<number, Caller>;
+  readonly #rooms: Memory<number, KnownRoom>;
+
+  constructor(em: EntityManager) {
+    this.#users = new Memory((id) => oneRow<Caller>(em, userSql, [id]));
+    this.#rooms = new Memory((id) => oneRow<KnownRoom>(em, roomSql, [id]));
+  }
+
+  /** Undefined for somebody unknown or deactivated. */
+  user(id: number): Promise<Caller | undefined> {
+    return this.#users.get(id);
+  }
+
+  async standing(roomId: number, userId: number): Promise<RoomStanding | undefined> {
+    const room = await this.#rooms.get(roomId);
+    return room && { kind: room.kind, isPublic: room.is_public, role: room.roles[userId] };
+  }
+
+  forgetUser(id: number | undefined): void {
+    if (id === undefined) this.#users.clear();
+    else this.#users.forget(id);
+  }
+
+  forgetRoom(id: number): void {
+    this.#rooms.forget(id);
+  }
+
+  forgetRooms(entries: readonly Entry[]): void {
+    for (const { type, roomId } of entries) {
+      if (roomId !== null && changesRooms.has(type)) this.#rooms.forget(roomId);
+    }
+  }
+
+  forgetAll(): void {
+    this.#users.clear();
+    this.#rooms.clear();
+  }
+}
+
+const changesRooms = new Set(["room.created", "room.updated", "room.deleted", "member.joined", "member.left"]);
+
+const userSql = `
+  select id, username, is_admin as "isAdmin" from users where id = $1 and deactivated_at is null`;
+
+const roomSql = `
+  select r.kind, r.is_public,
+    (select coalesce(jsonb_object_agg(m.user_id, m.role), '{}') from members m where m.room_id = r.id) as roles
+  from rooms r where r.id = $1`;

@@ -1,0 +1,57 @@
+import { createReadStream } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, extname, join } from "node:path";
+import type { Context, Middleware } from "koa";
+import { koaSwagger } from "koa2-swagger-ui";
+import type { Route } from "../http/route.ts";
+import { openapi } from "./openapi.ts";
+
+const assetsPath = "/docs/assets";
+const distribution = dirname(createRequire(import.meta.url).resolve("swagger-ui-dist/package.json"));
+
+/** What the page asks for, and the file of the distribution that it is. */
+const assets: Readonly<Record<string, string>> = {
+  "swagger-ui.min.css": "swagger-ui.css",
+  "swagger-ui-bundle.js": "swagger-ui-bundle.js",
+  "swagger-ui-standalone-preset.js": "swagger-ui-standalone-preset.js",
+};
+
+/** `/openapi.json`, and a page to try it at `/docs`, whose files come from here and from nowhere else. */
+export function docs(routes: readonly Route[]): Middleware {
+  const document = JSON.stringify(openapi(routes));
+  const page = koaSwagger({
+    title: "Parley",
+    routePrefix: "/docs",
+    swaggerCdnUrl: assetsPath,
+    swaggerVersion: "ui",
+    hideTopbar: true,
+    swaggerOptions: { url: "/openapi.json", docExpansion: "list", tryItOutEnabled: true, validatorUrl: null },
+  });
+  return async (ctx, next) => {
+    if (ctx.method !== "GET" && ctx.method !== "HEAD") return next();
+    if (ctx.path === "/openapi.json") return answerDocument(ctx, document);
+    if (ctx.path.startsWith(`${assetsPath}/ui/`)) return answerAsset(ctx, next);
+    await page(ctx, next);
+    if (isPage(ctx)) ctx.body = withoutStrangers(ctx.body);
+  };
+}
+
+function answerDocument(ctx: Context, document: string): void {
+  ctx.type = "application/json; charset=utf-8";
+  ctx.body = document;
+}
+
+async function answerAsset(ctx: Context, next: () => Promise<unknown>): Promise<unknown> {
+  const file = assets[ctx.path.slice(assetsPath.length + "/ui/".length)];
+  if (file === undefined) return next();
+  ctx.type = extname(file);
+  ctx.set("Cache-Control", "public, max-age=86400");
+  ctx.body = createReadStream(join(distribution, file));
+  return undefined;
+}
+
+const isPage = (ctx: Context): ctx is Context & { body: string } =>
+  /^\/docs\/?$/.test(ctx.path) && typeof ctx.body === "string";
+
+/** The page's template links a font from elsewhere; the page does without. */
+const withoutStrangers = (html: string): string => html.replace(/<link href="https?:[^>]*>/g, "");

@@ -1,0 +1,82 @@
+import { z } from "zod";
+import { oneRow } from "../../shared/db/database.ts";
+import type { ApiDeps } from "../deps.ts";
+import { defineRoute, reply } from "../http/route.ts";
+import { count } from "../http/schemas.ts";
+
+const checkNames = ["postgres", "queue", "backlog", "tail"] as const;
+const Check = z.object({ ok: z.boolean(), detail: z.string() });
+const ReadyView = z
+  .object({
+    status: z.enum(["ready", "not ready"]),
+    checks: z.object(
+      Object.fromEntries(checkNames.map((name) => [name, Check])) as Record<(typeof checkNames)[number], typeof Check>,
+    ),
+    parked_reads: count,
+  })
+  .meta({ id: "Ready" });
+
+/** A job that waits longer than this means that nobody takes jobs, or too few. */
+const OLDEST_JOB_MS = 30_000;
+const ANSWER_WITHIN_MS = 2_000;
+
+export const healthRoutes = [
+  defineRoute({
+    id: "healthz",
+    method: "get",
+    path: "/healthz",
+    tag: "Health",
+    summary: "Alive",
+    access: "public",
+    responses: { 200: { description: "This process answers", body: z.object({ status: z.literal("alive") }) } },
+    errors: [],
+    handle: async () => reply(200, { status: "alive" as const }),
+  }),
+  defineRoute({
+    id: "readyz",
+    method: "get",
+    path: "/readyz",
+    tag: "Health",
+    summary: "Can it do its work, and if not, what is missing",
+    access: "public",
+    responses: {
+      200: { description: "Everything is there", body: ReadyView },
+      503: { description: "Something is missing", body: ReadyView },
+    },
+    errors: [],
+    async handle(_, { deps }) {
+      const [postgres, queue, backlog] = await Promise.all([
+        check(async () => void (await oneRow(deps.em, "select 1"))),
+        check(() => deps.backend.ping()),
+        check(() => checkBacklog(deps)),
+      ]);
+      const tail = { ok: deps.tail.connected, detail: deps.tail.connected ? "connected" : "reconnecting" };
+      const checks = { postgres, queue, backlog, tail };
+      const parked_reads = deps.hub.parked;
+      if (Object.values(checks).every(({ ok }) => ok))
+        return reply(200, { status: "ready" as const, checks, parked_reads });
+      return reply(503, { status: "not ready" as const, checks, parked_reads });
+    },
+  }),
+];
+
+type CheckResult = z.output<typeof Check>;
+
+async function check(work: () => Promise<string | void>): Promise<CheckResult> {
+  const late = AbortSignal.timeout(ANSWER_WITHIN_MS);
+  const tooLate = new Promise<never>((_, reject) => {
+    late.addEventListener("abort", () => reject(new Error(`no answer within ${ANSWER_WITHIN_MS} ms`)), { once: true });
+  });
+  try {
+    return { ok: true, detail: (await Promise.race([work(), tooLate])) ?? "ok" };
+  } catch (error) {
+    return { ok: false, detail: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+async function checkBacklog({ backend, backlog, now }: ApiDeps): Promise<string> {
+  const [oldest] = await backend.queue.getJobs(["wait"], 0, 0, true);
+  const ageMs = oldest ? now() - oldest.timestamp : 0;
+  if (ageMs > OLDEST_JOB_MS) throw new Error(`the oldest job has been waiting for ${Math.round(ageMs / 1_000)} s`);
+  return `${backlog.waiting} jobs waiting`;
+}

@@ -1,0 +1,48 @@
+import type { Context, Middleware } from "koa";
+import { isDatabaseAway } from "../../shared/db/database.ts";
+import { AppError, problemOf } from "../../shared/errors.ts";
+import type { Logger } from "../../shared/logger.ts";
+
+/** First in the list: whatever throws below is answered in one shape. */
+export function answerErrors(log: Logger): Middleware {
+  return async (ctx, next) => {
+    try {
+      await next();
+    } catch (cause) {
+      answerProblem(ctx, toAppErrorOrLog(cause, ctx, log));
+    }
+  };
+}
+
+function answerProblem(ctx: Context, error: AppError): void {
+  const requestId: string = ctx.state["requestId"];
+  ctx.status = error.status;
+  ctx.set({ ...error.headers });
+  if (error.status === 503 && !error.headers["Retry-After"]) ctx.set("Retry-After", "1");
+  ctx.type = "application/problem+json; charset=utf-8";
+  ctx.body = JSON.stringify(problemOf(error, requestId));
+}
+
+/** The unknown is logged, once, here. */
+export const toAppErrorOrLog = (cause: unknown, ctx: Context, log: Logger): AppError =>
+  toAppError(cause) ?? unexpected(cause, ctx, log);
+
+/** Known by class or by state, never by words; what nobody knows is a 500 that says nothing. */
+function toAppError(error: unknown): AppError | undefined {
+  if (error instanceof AppError) return error;
+  if (isDatabaseAway(error)) {
+    return new AppError("database_unavailable", "The database can't be reached at the moment", { cause: error });
+  }
+  return undefined;
+}
+
+function unexpected(cause: unknown, ctx: Context, log: Logger): AppError {
+  const requestId: string = ctx.state["requestId"];
+  log.error({ err: cause, requestId, route: ctx.state["route"] }, "a request failed");
+  return new AppError("internal", `Something went wrong; the log has more under ${requestId}`, { cause });
+}
+
+/** Last in the list: nothing above has answered. */
+export const answerUnknownPath: Middleware = (ctx) => {
+  throw new AppError("route_not_found", `Nothing is at ${ctx.path}; /docs tells what there is`);
+};

@@ -1,0 +1,23 @@
+import { randomUUID } from "node:crypto";
+import type { Middleware } from "koa";
+import type { ApiDeps } from "../deps.ts";
+
+const ACCEPTABLE_ID = /^[\w.:-]{1,100}$/;
+
+/** One line for each request, with neither body nor query: they hold what people say and who they are. */
+export function requestLog({ log, hub }: Pick<ApiDeps, "log" | "hub">): Middleware {
+  return async (ctx, next) => {
+    const given = ctx.get("x-request-id");
+    const requestId = ACCEPTABLE_ID.test(given) ? given : randomUUID();
+    ctx.state["requestId"] = requestId;
+    ctx.set("X-Request-Id", requestId);
+    const startedAt = performance.now();
+    await next();
+    // A connection that is kept would keep the process: it stops.
+    if (hub.closing) ctx.set("Connection", "close");
+    if (!log.isLevelEnabled("info")) return;
+    const { route, userId } = ctx.state as { route?: string; userId?: number };
+    const ms = Math.round((performance.now() - startedAt) * 10) / 10;
+    log.info({ requestId, method: ctx.method, path: ctx.path, route, userId, status: ctx.status, ms }, "request");
+  };
+}

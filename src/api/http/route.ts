@@ -1,0 +1,110 @@
+import type { z } from "zod";
+import type { ErrorCode } from "../../shared/errors.ts";
+import type { ApiDeps } from "../deps.ts";
+
+export type Method = "get" | "post" | "put" | "patch" | "delete";
+
+/** Who is asking; the same value whatever way they showed it. */
+export interface Caller {
+  readonly id: number;
+  readonly username: string;
+  readonly isAdmin: boolean;
+}
+
+/** What a handler gets besides its input. */
+export interface Scope {
+  readonly deps: ApiDeps;
+  readonly caller: Caller;
+  /** Aborted when the client has gone away: whatever still waits for it may stop. */
+  readonly gone: AbortSignal;
+}
+
+/** One way a route can answer well; the bad ways are its `errors`. */
+export interface ResponseSpec {
+  readonly description: string;
+  /** The body; none means an empty answer. */
+  readonly body?: z.ZodType;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** An already serialised body, for answers that are sent to many as they are. */
+export class Raw {
+  readonly json: string;
+  constructor(json: string) {
+    this.json = json;
+  }
+}
+
+type BodyOf<S extends ResponseSpec> = S["body"] extends z.ZodType ? z.input<S["body"]> | Raw : undefined;
+
+export type ReplyOf<R extends Record<number, ResponseSpec>> = {
+  [Status in keyof R & number]: {
+    readonly status: Status;
+    readonly headers?: Headers;
+  } & (R[Status]["body"] extends z.ZodType ? { readonly body: BodyOf<R[Status]> } : { readonly body?: undefined });
+}[keyof R & number];
+
+export type Headers = Readonly<Record<string, string>>;
+
+/** An answer of a handler, its status kept as the number that it is, so that it is checked against the route's. */
+export function reply<const Status extends number>(status: Status): { status: Status };
+export function reply<const Status extends number, Body>(
+  status: Status,
+  body: Body,
+  headers?: Headers,
+): { status: Status; body: Body; headers: Headers };
+export function reply(status: number, body?: unknown, headers: Headers = {}) {
+  return body === undefined ? { status } : { status, body, headers };
+}
+
+type Parsed<S extends z.ZodType | undefined> = S extends z.ZodType ? z.output<S> : undefined;
+
+export interface RouteSpec<
+  P extends z.ZodType | undefined,
+  Q extends z.ZodType | undefined,
+  B extends z.ZodType | undefined,
+  H extends z.ZodType | undefined,
+  R extends Record<number, ResponseSpec>,
+> {
+  readonly id: string;
+  readonly method: Method;
+  readonly path: `/${string}`;
+  readonly tag: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** `public` asks nobody; `caller` needs one; `caller-or-demo` needs one except in demo mode. */
+  readonly access: "public" | "caller" | "caller-or-demo";
+  readonly params?: P;
+  readonly query?: Q;
+  readonly body?: B;
+  readonly headers?: H;
+  readonly responses: R;
+  readonly errors: readonly ErrorCode[];
+  handle(
+    input: {
+      readonly params: Parsed<P>;
+      readonly query: Parsed<Q>;
+      readonly body: Parsed<B>;
+      readonly headers: Parsed<H>;
+    },
+    scope: Scope,
+  ): Promise<ReplyOf<R>>;
+}
+
+/** A route as those see it that mount, document and test it. */
+export interface Route
+  extends Omit<RouteSpec<z.ZodType, z.ZodType, z.ZodType, z.ZodType, Record<number, ResponseSpec>>, "handle"> {
+  // biome-ignore lint/suspicious/noExplicitAny: the input's types live in defineRoute, where each route is checked
+  handle(input: any, scope: Scope): Promise<{ status: number; body?: unknown; headers?: Headers }>;
+}
+
+/** A route is one value: mounting, validation, OpenAPI and the contract tests all read it. */
+export function defineRoute<
+  P extends z.ZodType | undefined = undefined,
+  Q extends z.ZodType | undefined = undefined,
+  B extends z.ZodType | undefined = undefined,
+  H extends z.ZodType | undefined = undefined,
+  const R extends Record<number, ResponseSpec> = Record<number, ResponseSpec>,
+>(spec: RouteSpec<P, Q, B, H, R>): Route {
+  return spec as unknown as Route;
+}

@@ -1,0 +1,38 @@
+import { AppError } from "../../shared/errors.ts";
+
+/** Up to where each room was read. */
+export type Marks = ReadonlyMap<number, number>;
+
+const VERSION = "1";
+const TOKEN = /^1(?:\.[0-9a-z]{1,11}-[0-9a-z]{1,11})*$/;
+
+/**
+ * The ack token of an answer: the marks themselves, not a position. It covers what the answer held and nothing else,
+ * works on any process, and needs nobody to remember it.
+ */
+export const encodeAck = (marks: Marks): string =>
+  [VERSION, ...[...marks].map(([roomId, seq]) => `${roomId.toString(36)}-${seq.toString(36)}`)].join(".");
+
+export function decodeAck(token: string | undefined): Marks {
+  if (token === undefined || token === "") return new Map();
+  if (!TOKEN.test(token)) {
+    const errors = [{ path: "ack", message: "is not a token that an answer of this endpoint gave" }];
+    throw new AppError("validation_failed", `ack: ${errors[0]!.message}`, { errors });
+  }
+  const pairs = token
+    .split(".")
+    .slice(1)
+    .map((pair) => pair.split("-"));
+  return mergeMarks(pairs.map(([room, seq]) => [safeNumber(room!), safeNumber(seq!)] as const));
+}
+
+const safeNumber = (digits: string): number => Math.min(Number.parseInt(digits, 36), Number.MAX_SAFE_INTEGER);
+
+/** The furthest mark of each room. */
+export function mergeMarks(...lists: Iterable<readonly [number, number]>[]): Map<number, number> {
+  const merged = new Map<number, number>();
+  for (const list of lists) {
+    for (const [roomId, seq] of list) merged.set(roomId, Math.max(merged.get(roomId) ?? 0, seq));
+  }
+  return merged;
+}

@@ -1,0 +1,166 @@
+import { oneRow } from "../../shared/db/database.ts";
+import { type MessageRow, messageColumns, seenByCount } from "../../shared/db/message-row.ts";
+import { enqueue } from "../../shared/jobs/enqueue.ts";
+import type { Entry } from "../../shared/log/entry.ts";
+import type { Scope } from "../http/route.ts";
+import { isNewMessageFor } from "../realtime/wants.ts";
+import { encodeAck, type Marks, mergeMarks } from "./ack.ts";
+import { presentMessage } from "./present.ts";
+
+export interface ReadUnseen {
+  readonly waitMs: number;
+  readonly limit: number;
+  readonly roomId: number | undefined;
+  readonly ack: Marks;
+  readonly markSeen: boolean;
+}
+
+interface Found {
+  readonly messages: readonly MessageRow[];
+  readonly unseenCount: number;
+}
+
+/** How long an answer with `mark_seen` waits for its mark to be stored, so that the next poll does not repeat it. */
+const MARK_WITHIN_MS = 5_000;
+
+/**
+ * What the caller has not seen. `ack` counts in this very answer; what of it is not stored yet travels on in the next
+ * token, so that nothing is repeated on any process while the job waits.
+ */
+export async function readUnseen(command: ReadUnseen, scope: Scope) {
+  const deadline = performance.now() + command.waitMs;
+  for (;;) {
+    const snapshot = await takeSnapshot(command, scope);
+    const pending = pendingMarks(command.ack, snapshot.stored);
+    await storeMarks(pending, scope);
+    if (snapshot.messages.length > 0) return answer(snapshot, pending, command, scope);
+
+    const waitMs = deadline - performance.now();
+    const arrived = waitMs > 0 ? await waitForMessages(snapshot, waitMs, command, scope) : [];
+    if (arrived === "behind") continue;
+    return answer({ messages: arrived, unseenCount: arrived.length }, pending, command, scope);
+  }
+}
+
+async function waitForMessages(
+  { head, roomIds }: Snapshot,
+  waitMs: number,
+  { roomId }: ReadUnseen,
+  { caller, deps, gone }: Scope,
+): Promise<MessageRow[] | "behind"> {
+  const wants = (entry: Entry): boolean =>
+    isNewMessageFor(entry, caller.id) && (roomId === undefined || entry.roomId === roomId);
+  const wake = await deps.hub.wait({ userId: caller.id, pos: head, roomIds }, { wants, waitMs, gone });
+  if (wake.why === "behind") return "behind";
+  return wake.why === "entries" ? wake.entries.map((entry) => entry.message!) : [];
+}
+
+async function answer(found: Found, pending: Marks, { limit, markSeen }: ReadUnseen, scope: Scope) {
+  const messages = found.messages.slice(0, limit);
+  const held = mergeMarks(messages.map((message) => [message.room_id, message.seq] as const));
+  if (markSeen && messages.length > 0) await markNow(held, scope);
+  return {
+    messages: messages.map((message) => presentMessage(message, scope.caller.id)),
+    unseen_count: found.unseenCount,
+    ack: encodeAck(mergeMarks(pending, held)),
+    more: found.unseenCount > messages.length,
+  };
+}
+
+const pendingMarks = (ack: Marks, stored: ReadonlyMap<number, number>): Marks =>
+  new Map([...ack].filter(([roomId, seq]) => seq > (stored.get(roomId) ?? Number.POSITIVE_INFINITY)));
+
+/** With the queue away the marks are not lost: the next token carries them, and the next poll tries again. */
+async function storeMarks(marks: Marks, scope: Scope): Promise<void> {
+  if (marks.size === 0) return;
+  await enqueueMarks(marks, scope).catch(() => undefined);
+}
+
+/** Marks first, answers then: an answer that could not be marked would be given twice. */
+async function markNow(marks: Marks, scope: Scope): Promise<void> {
+  const { taskWaiters, newId } = scope.deps;
+  const taskId = newId();
+  const waiting = taskWaiters.wait(taskId, MARK_WITHIN_MS, scope.gone);
+  try {
+    await enqueueMarks(marks, scope, taskId);
+    await waiting.settled;
+  } finally {
+    waiting.cancel();
+  }
+}
+
+/** A job for the read pointers; answers its task id. */
+export async function enqueueMarks(marks: Marks, { caller, deps }: Scope, taskId = deps.newId()): Promise<string> {
+  const list = [...marks].map(([roomId, upToSeq]) => ({ roomId, upToSeq }));
+  const at = new Date(deps.now()).toISOString();
+  await enqueue(deps, { id: taskId, name: "messages.seen", data: { userId: caller.id, marks: list, at } });
+  return taskId;
+}
+
+interface Snapshot extends Found {
+  /** The log position that this is the state of. */
+  readonly head: number;
+  readonly roomIds: readonly number[];
+  /** The stored read pointers of the rooms that the ack names. */
+  readonly stored: ReadonlyMap<number, number>;
+}
+
+async function takeSnapshot({ ack, roomId, limit }: ReadUnseen, { caller, deps }: Scope): Promise<Snapshot> {
+  const row = await oneRow<SnapshotRow>(deps.em, snapshotSql, [
+    caller.id,
+    [...ack.keys()],
+    [...ack.values()],
+    roomId ?? null,
+    limit,
+  ]);
+  const { head, room_ids, stored, messages, unseen_count } = row!;
+  return { head, roomIds: room_ids, stored: new Map(stored), messages, unseenCount: unseen_count };
+}
+
+interface SnapshotRow {
+  head: number;
+  room_ids: number[];
+  stored: [number, number][];
+  messages: MessageRow[];
+  unseen_count: number;
+}
+
+/**
+ * One statement, so that all of it is the state at `head` and nothing before or after. Each room is read from its
+ * pointer on, by its index; the pages of all rooms are merged in commit order.
+ */
+const snapshotSql = `
+  with mine as materialized (
+    select m.room_id, m.read_seq as stored_seq, greatest(m.read_seq, coalesce(a.seq, 0)) as read_seq, r.last_seq,
+      a.seq is not null as acked
+    from members m
+    join rooms r on r.id = m.room_id
+    left join unnest($2::bigint[], $3::bigint[]) as a (room_id, seq) on a.room_id = m.room_id
+    where m.user_id = $1
+  ), behind as materialized (
+    select room_id, read_seq from mine where last_seq > read_seq and ($4::bigint is null or room_id = $4)
+  ), page as (
+    select x.id, x.pos
+    from behind b
+    cross join lateral (
+      select m.id, m.pos from messages m
+      where m.room_id = b.room_id and m.seq > b.read_seq and m.sender_id <> $1 and m.deleted_at is null
+      order by m.seq limit $5
+    ) x
+    order by x.pos limit $5
+  ), shown as (
+    select page.pos, one.* from page
+    cross join lateral (
+      select ${messageColumns}, ${seenByCount} from messages m join users u on u.id = m.sender_id
+      where m.id = page.id limit 1
+    ) one
+  )
+  select
+    (select head from log_head) as head,
+    (select coalesce(jsonb_agg(room_id), '[]') from mine) as room_ids,
+    (select coalesce(jsonb_agg(jsonb_build_array(room_id, stored_seq)), '[]') from mine where acked) as stored,
+    (select coalesce(jsonb_agg(to_jsonb(shown) order by shown.pos), '[]') from shown) as messages,
+    (select coalesce(sum(n), 0)::bigint from behind b cross join lateral (
+      select count(*) as n from messages m
+      where m.room_id = b.room_id and m.seq > b.read_seq and m.sender_id <> $1 and m.deleted_at is null
+    ) x) as unseen_count`;

@@ -1,0 +1,153 @@
+import type { Job } from "bullmq";
+import { oneRow, rows } from "../../shared/db/database.ts";
+import { type MessageRow, messageColumns, seenByCount } from "../../shared/db/message-row.ts";
+import { AppError, type Problem, problemOf } from "../../shared/errors.ts";
+import { isId } from "../../shared/ids.ts";
+import type { JobName, SeenJob, SendJob } from "../../shared/jobs/catalog.ts";
+import { queueUnavailable } from "../../shared/jobs/enqueue.ts";
+import type { ApiDeps } from "../deps.ts";
+import { isoTime } from "../http/schemas.ts";
+import { presentMessage } from "../messages/present.ts";
+import type { TaskView } from "./schemas.ts";
+import type { Settled } from "./task-waiters.ts";
+
+export interface GetTask {
+  readonly id: string;
+  readonly waitMs: number;
+  /** Whose task it must be; anybody's if undefined (the classic paths have no caller here). */
+  readonly senderId: number | undefined;
+  readonly gone: AbortSignal;
+}
+
+/** A task as it stands, or as it ends if that is within the wait. An unknown one is not found, never "pending". */
+export async function getTask({ id, waitMs, senderId, gone }: GetTask, deps: ApiDeps): Promise<TaskView> {
+  if (!isId(id)) throw notFound(id);
+  // Registered first and looked up second: an end in between is not missed.
+  const waiting = waitMs > 0 ? deps.taskWaiters.wait(id, waitMs, gone) : undefined;
+  try {
+    const task = await look(id, senderId, deps);
+    if (!waiting || isFinal(task)) return task;
+    const settled = await waiting.settled;
+    return settled ? endedBy(settled, await look(id, senderId, deps)) : task;
+  } finally {
+    waiting?.cancel();
+  }
+}
+
+const notFound = (id: string): AppError => new AppError("task_not_found", `No task ${id.slice(0, 60)} is known to you`);
+const isFinal = ({ state }: TaskView): boolean => state === "done" || state === "failed";
+
+/** The log tells the end a moment before the queue does. */
+function endedBy(settled: Settled, task: TaskView): TaskView {
+  if (isFinal(task)) return task;
+  const finished_at = settled === "silent" ? new Date().toISOString() : settled.at;
+  const attempts = Math.max(task.attempts, 1);
+  if (settled !== "silent" && settled.type === "task.failed") {
+    return { ...task, state: "failed", attempts, finished_at, error: settled.data!["error"] as Problem };
+  }
+  return { ...task, state: "done", attempts, finished_at };
+}
+
+/** The message itself proves that a send is done, for as long as it exists; before that the queue knows. */
+async function look(id: string, senderId: number | undefined, deps: ApiDeps): Promise<TaskView> {
+  const [stored, job] = await Promise.all([findMessage(id, deps), findJob(id, deps)]);
+  if (stored) {
+    if (senderId !== undefined && stored.sender_id !== senderId) throw notFound(id);
+    return doneWith(stored, Math.max(job?.attemptsMade ?? 1, 1), id);
+  }
+  if (!job) return findFailure(id, senderId, deps);
+  if (senderId !== undefined && ownerOf(job) !== senderId) throw notFound(id);
+  return ofJob(job, deps);
+}
+
+const ownerOf = (job: Job): number =>
+  job.name === "message.send" ? (job.data as SendJob).senderId : (job.data as SeenJob).userId;
+
+const findMessage = (id: string, { em }: ApiDeps): Promise<MessageRow | undefined> =>
+  oneRow<MessageRow>(
+    em,
+    `select ${messageColumns}, ${seenByCount} from messages m join users u on u.id = m.sender_id where m.id = $1`,
+    [id],
+  );
+
+async function findJob(id: string, { backend, log }: ApiDeps): Promise<Job | undefined> {
+  try {
+    return await backend.queue.getJob(id);
+  } catch (cause) {
+    throw queueUnavailable(log, cause);
+  }
+}
+
+const doneWith = (message: MessageRow, attempts: number, id: string): TaskView => ({
+  id,
+  kind: "message.send",
+  state: "done",
+  attempts,
+  created_at: isoTime(message.accepted_at),
+  finished_at: isoTime(message.created_at),
+  result: presentMessage(message, message.sender_id),
+  error: null,
+});
+
+async function ofJob(job: Job, deps: ApiDeps): Promise<TaskView> {
+  const state = stateOf(await job.getState(), job.attemptsMade);
+  const task: TaskView = {
+    id: job.id!,
+    kind: job.name as JobName,
+    state,
+    attempts: state === "queued" ? 0 : Math.max(job.attemptsMade, 1),
+    created_at: isoTime(new Date(job.timestamp)),
+    finished_at: null,
+    result: null,
+    error: state === "failed" ? problemOfReason(job.failedReason) : null,
+  };
+  if (!isFinal(task)) return task;
+  const finished_at = isoTime(new Date(job.finishedOn ?? deps.now()));
+  return { ...task, finished_at, result: state === "done" ? await resultOf(job, deps) : null };
+}
+
+function stateOf(state: string, attemptsMade: number): TaskView["state"] {
+  if (state === "completed") return "done";
+  if (state === "failed") return "failed";
+  if (state === "active") return "running";
+  return attemptsMade > 0 ? "retrying" : "queued";
+}
+
+/** A refusal carries its problem; any other reason is for our log, not for clients. */
+function problemOfReason(reason: string | undefined): Problem {
+  try {
+    const problem = JSON.parse(reason ?? "") as Problem;
+    if (typeof problem.code === "string") return problem;
+  } catch {
+    // Not one of ours.
+  }
+  return problemOf(new AppError("internal", "The task was tried several times and could not be done"));
+}
+
+async function resultOf(job: Job, deps: ApiDeps): Promise<TaskView["result"]> {
+  if (job.name === "messages.seen") return { rooms: await readPositions(job.data as SeenJob, deps) };
+  // Another id than the task's if the same key had stored the message before.
+  const { message_id } = (job.returnvalue ?? {}) as { message_id?: string };
+  const message = message_id === undefined ? undefined : await findMessage(message_id, deps);
+  return message ? presentMessage(message, message.sender_id) : null;
+}
+
+const readPositions = ({ userId, marks }: SeenJob, { em }: ApiDeps) =>
+  rows<{ room_id: number; read_seq: number }>(
+    em,
+    "select room_id, read_seq from members where user_id = $1 and room_id = any($2::bigint[]) order by room_id",
+    [userId, marks.map((mark) => mark.roomId)],
+  );
+
+/** The queue forgets after a week; the log still tells that a task failed, and why. */
+async function findFailure(id: string, senderId: number | undefined, { em }: ApiDeps): Promise<TaskView> {
+  const entry = await oneRow<{ user_id: number; at: string; data: { kind: JobName; error: Problem } }>(
+    em,
+    "select user_id, at, data from log where task_id = $1 and type = 'task.failed'",
+    [id],
+  );
+  if (!entry || (senderId !== undefined && entry.user_id !== senderId)) throw notFound(id);
+  const at = isoTime(entry.at);
+  const { kind, error } = entry.data;
+  return { id, kind, state: "failed", attempts: 1, created_at: at, finished_at: at, result: null, error };
+}

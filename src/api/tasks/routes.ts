@@ -1,0 +1,25 @@
+import { z } from "zod";
+import { defineRoute, reply } from "../http/route.ts";
+import { waitParam } from "../http/schemas.ts";
+import { getTask } from "./get-task.ts";
+import { TaskView } from "./schemas.ts";
+
+export const taskRoutes = [
+  defineRoute({
+    id: "getTask",
+    method: "get",
+    path: "/v1/tasks/:id",
+    tag: "Tasks",
+    summary: "What became of a send or a mark",
+    description: "Only for who sent it. With `wait` the answer comes when the task ends, or when the time is up.",
+    access: "caller",
+    params: z.object({ id: z.string().max(100) }),
+    query: z.object({ wait: waitParam }),
+    responses: { 200: { description: "The task", body: TaskView } },
+    errors: ["validation_failed", "not_signed_in", "task_not_found", "queue_unavailable", "database_unavailable"],
+    async handle({ params, query }, { deps, caller, gone }) {
+      const id = params.id.toLowerCase();
+      return reply(200, await getTask({ id, waitMs: query.wait * 1_000, senderId: caller.id, gone }, deps));
+    },
+  }),
+];

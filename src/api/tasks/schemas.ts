@@ -1,0 +1,34 @@
+import { z } from "zod";
+import { errorCodes } from "../../shared/errors.ts";
+import { count, id, time } from "../http/schemas.ts";
+import { MessageView } from "../messages/schemas.ts";
+
+export const ProblemView = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().int(),
+    detail: z.string(),
+    code: z.enum(Object.keys(errorCodes)).meta({ description: "For programs: stable" }),
+    errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
+    request_id: z.string().optional(),
+  })
+  .meta({ id: "Problem" });
+
+export const SeenResultView = z
+  .object({ rooms: z.array(z.object({ room_id: id, read_seq: count })) })
+  .meta({ id: "SeenResult" });
+
+export const TaskView = z
+  .object({
+    id: z.uuid(),
+    kind: z.enum(["message.send", "messages.seen"]),
+    state: z.enum(["queued", "running", "retrying", "done", "failed"]),
+    attempts: count,
+    created_at: time,
+    finished_at: time.nullable(),
+    result: z.union([MessageView, SeenResultView]).nullable(),
+    error: ProblemView.nullable(),
+  })
+  .meta({ id: "Task" });
+export type TaskView = z.output<typeof TaskView>;

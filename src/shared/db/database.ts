@@ -1,0 +1,122 @@
+import { DeadlockException } from "@mikro-orm/core";
+import { Migrator } from "@mikro-orm/migrations";
+import { type EntityManager, MikroORM } from "@mikro-orm/postgresql";
+import { CompiledQuery, type Kysely } from "kysely";
+import pg from "pg";
+import type { Logger } from "../logger.ts";
+import { entities } from "./entities.ts";
+import { migrations } from "./migrations/index.ts";
+
+export type { EntityManager } from "@mikro-orm/postgresql";
+export type Orm = MikroORM;
+
+export interface DatabaseOptions {
+  readonly url: string;
+  readonly poolSize: number;
+  readonly log: Logger;
+  /** Called with every statement; the tests count with it. */
+  readonly onStatement?: ((sql: string) => void) | undefined;
+}
+
+export async function openDatabase({ url, poolSize, log, onStatement }: DatabaseOptions): Promise<Orm> {
+  return MikroORM.init({
+    clientUrl: url,
+    entities,
+    extensions: [Migrator],
+    migrations: { migrationsList: migrations, tableName: "migrations", snapshot: false, silent: true },
+    pool: { min: 0, max: poolSize },
+    driverOptions: {
+      onPoolCreated: preparePool(onStatement),
+      // A database that hangs is a database that is away; parked reads do not hold a connection.
+      connectionTimeoutMillis: 5_000,
+      keepAlive: true,
+      statement_timeout: 30_000,
+      application_name: "parley",
+    },
+    // Loading is explicit everywhere: no request shares another's identity map.
+    allowGlobalContext: true,
+    logger: (line) => log.warn({ orm: line }, "database"),
+    colors: false,
+    debug: false,
+  });
+}
+
+/** 64-bit integers arrive as numbers (positions stay far below 2^53), and every statement can be counted. */
+function preparePool(onStatement: DatabaseOptions["onStatement"]) {
+  return (pool: pg.Pool): void => {
+    (pool.options.types as pg.TypeOverrides).setTypeParser(pg.types.builtins.INT8, Number);
+    if (!onStatement) return;
+    pool.on("connect", (client) => {
+      const query = client.query.bind(client) as (...args: unknown[]) => unknown;
+      const counted = (...args: unknown[]): unknown => {
+        const [first] = args;
+        onStatement(typeof first === "string" ? first : String((first as { text?: string }).text));
+        return query(...args);
+      };
+      client.query = counted as typeof client.query;
+    });
+  };
+}
+
+/** Plain SQL with bound parameters, inside the manager's transaction if it has one. */
+export async function rows<Row>(em: EntityManager, text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
+  const executor = em.getTransactionContext<Kysely<unknown>>() ?? em.getConnection().getClient<unknown>();
+  const result = await executor.executeQuery<Row>(CompiledQuery.raw(text, [...parameters]));
+  return result.rows;
+}
+
+export async function oneRow<Row>(
+  em: EntityManager,
+  text: string,
+  parameters: readonly unknown[] = [],
+): Promise<Row | undefined> {
+  return (await rows<Row>(em, text, parameters))[0];
+}
+
+/** Deadlocks and serialisation failures: Postgres asks for the transaction to be run again. */
+const ASKS_AGAIN = new Set(["40001", "40P01"]);
+
+/**
+ * The one way to open a transaction: the outermost command opens it, the rest take `tx`. It runs again when Postgres
+ * asks, so the callback loads its own rows and touches nothing else.
+ */
+export async function inTransaction<T>(
+  em: EntityManager,
+  work: (tx: EntityManager) => Promise<T>,
+  attempts = 3,
+): Promise<T> {
+  if (em.isInTransaction()) throw new Error("inTransaction inside a transaction: pass `tx` down instead");
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await em.fork({ clear: true }).transactional(work);
+    } catch (error) {
+      const asksAgain = error instanceof DeadlockException || ASKS_AGAIN.has(sqlState(error) ?? "");
+      if (attempt >= attempts || !asksAgain) throw error;
+    }
+  }
+}
+
+/** The SQLSTATE of a driver's error, also where the ORM has wrapped it. */
+export function sqlState(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code } = error as { code?: unknown };
+  return typeof code === "string" ? code : sqlState(error.cause);
+}
+
+/** The constraint that an error names, so that errors are told apart by name and never by words. */
+export function violatedConstraint(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { constraint } = error as { constraint?: unknown };
+  return typeof constraint === "string" ? constraint : violatedConstraint(error.cause);
+}
+
+/** Whether the database was not there to answer, as against having answered with an error. */
+export function isDatabaseAway(error: unknown): boolean {
+  const state = sqlState(error);
+  if (state === undefined)
+    return (
+      error instanceof Error && /timeout exceeded when trying to connect|Connection terminated/.test(error.message)
+    );
+  // 08: connection; 57P: shutdown, crash, starting up; 53300: too many connections; E…: the socket's own errors.
+  return /^(08|57P0|53300|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)/.test(state);
+}

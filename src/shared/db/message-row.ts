@@ -1,0 +1,27 @@
+/** A message with its sender's name, as SQL returns it. */
+export interface MessageRow {
+  readonly id: string;
+  readonly room_id: number;
+  readonly seq: number;
+  readonly sender_id: number;
+  readonly sender: string;
+  readonly text: string;
+  readonly client_key: string | null;
+  readonly accepted_at: string;
+  readonly created_at: string;
+  readonly edited_at: string | null;
+  readonly deleted_at: string | null;
+  readonly seen_by_count: number;
+}
+
+/** The columns of a `MessageRow`, for a query over `messages m join users u`; `seen_by_count` is added by the query. */
+export const messageColumns = `
+  m.id, m.room_id, m.seq, m.sender_id, u.username as sender,
+  case when m.deleted_at is null then m.text else '' end as text,
+  m.client_key, m.accepted_at, m.created_at, m.edited_at, m.deleted_at`;
+
+/** A message was seen by whoever's pointer has passed it since they joined; its sender does not count. */
+export const seenByCount = `
+  (select count(*) from members s
+    where s.room_id = m.room_id and s.read_seq >= m.seq and s.joined_seq < m.seq and s.user_id <> m.sender_id
+  ) as seen_by_count`;

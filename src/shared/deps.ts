@@ -1,0 +1,54 @@
+import { type Backend, openBackend } from "./backend.ts";
+import { SharedClock } from "./clock.ts";
+import type { Closers } from "./closers.ts";
+import { type DatabaseOptions, type EntityManager, oneRow, openDatabase } from "./db/database.ts";
+import type { Env } from "./env.ts";
+import { createIds } from "./ids.ts";
+import type { Logger } from "./logger.ts";
+
+/** What every process has: settings, database, queue and store, time and ids. */
+export interface Deps {
+  readonly env: Env;
+  readonly log: Logger;
+  /** Of no request and no transaction: `rows` and `inTransaction` take it, nothing is ever loaded into it. */
+  readonly em: EntityManager;
+  readonly backend: Backend;
+  /** Milliseconds on the clock that all processes share. */
+  readonly now: () => number;
+  /** A UUIDv7; never goes backwards. */
+  readonly newId: () => string;
+}
+
+export interface DepsOptions {
+  readonly env: Env;
+  readonly log: Logger;
+  readonly closers: Closers;
+  readonly onStatement?: DatabaseOptions["onStatement"];
+}
+
+export async function openDeps({ env, log, closers, onStatement }: DepsOptions): Promise<Deps> {
+  if (!env.DATABASE_URL) throw new Error("DATABASE_URL is not set");
+  const orm = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL, log, onStatement });
+  closers.add("database", () => orm.close());
+  await databaseReady(orm.em, log);
+  const backend = await openBackend({ env, em: orm.em, closers, log });
+  const clock = new SharedClock(() => backend.sharedTime());
+  await clock.start();
+  closers.add("clock", async () => clock.stop());
+  return { env, log, em: orm.em, backend, now: clock.now, newId: createIds(clock.now) };
+}
+
+const WAIT_MS = { first: 200, most: 3_000 };
+
+/** Waits as long as it takes: a process that starts before Postgres is there is early, not wrong. */
+async function databaseReady(em: EntityManager, log: Logger): Promise<void> {
+  for (let waitMs = WAIT_MS.first; ; waitMs = Math.min(waitMs * 2, WAIT_MS.most)) {
+    try {
+      await oneRow(em, "select 1");
+      return;
+    } catch (error) {
+      log.warn({ reason: error instanceof Error ? error.message : String(error) }, "waiting for Postgres");
+      await new Promise((resolve) => setTimeout(resolve, waitMs));
+    }
+  }
+}

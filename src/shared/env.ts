@@ -1,0 +1,64 @@
+import { z } from "zod";
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const postgresUrl = z
+  .string()
+  .regex(/^postgres(ql)?:\/\/\S+$/, "must look like postgres://user:password@host:5432/name");
+const redisUrl = z.string().regex(/^rediss?:\/\/\S+$/, "must look like redis://host:6379");
+
+/** Every setting of every process: one schema, so that one table in the README and one `.env.example` tell it all. */
+export const envSchema = z.object({
+  NODE_ENV: z.enum(["development", "test", "production"]).default("development"),
+  PORT: port.default(8000),
+  HOST: z.string().default("127.0.0.1"),
+  // Where `npm start` keeps its own Postgres and Redis; the parts started alone never touch it.
+  DATA_DIR: z.string().default(".data"),
+  AUTH_MODE: z.enum(["token", "demo"]).default("token"),
+  DATABASE_URL: postgresUrl.optional(),
+  REDIS_URL: redisUrl.optional(),
+  LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
+  // Jobs waiting before sends are refused: about a quarter of a minute of work for one worker.
+  MAX_BACKLOG: z.coerce.number().int().min(1).default(100_000),
+  // The prefix that lets several systems share one Redis or one Postgres queue.
+  QUEUE_NAME: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,60}$/, "letters, digits, dot, dash and underscore only (no colon)")
+    .default("parley"),
+  // Above the sum of what one API or worker keeps busy at once; Postgres allows 100 by default.
+  DATABASE_POOL: z.coerce.number().int().min(2).max(200).default(10),
+});
+
+export type Env = Readonly<z.output<typeof envSchema>>;
+
+/** Parsed once, at the start of a process; all mistakes are told at once, a line each. */
+export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
+  // `FOO=` in a compose file means "unset", not "empty string".
+  const present = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ""));
+  const parsed = envSchema.safeParse(present);
+  const mistakes = parsed.success ? conflicts(parsed.data) : parsed.error.issues.map(tell);
+  if (mistakes.length > 0) throw new EnvError(mistakes);
+  return Object.freeze(envSchema.parse(present));
+}
+
+/** What a wrong environment says: one line per mistake, no stack. */
+export class EnvError extends Error {
+  readonly mistakes: readonly string[];
+  constructor(mistakes: readonly string[]) {
+    super(`The environment is wrong:\n${mistakes.map((line) => `  ${line}`).join("\n")}`);
+    this.mistakes = mistakes;
+  }
+}
+
+const tell = (issue: z.core.$ZodIssue): string => `${issue.path.join(".")}: ${issue.message}`;
+
+/** Demo mode believes whoever speaks, so it may only listen where nobody else can speak. */
+function conflicts(env: Env): string[] {
+  if (env.AUTH_MODE !== "demo") return [];
+  const mistakes: string[] = [];
+  if (env.NODE_ENV === "production") mistakes.push("AUTH_MODE: demo mode is refused when NODE_ENV=production");
+  if (!isLoopback(env.HOST)) mistakes.push(`HOST: demo mode listens on loopback only, not on ${env.HOST}`);
+  return mistakes;
+}
+
+export const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);

@@ -1,0 +1,52 @@
+import type { MessageRow } from "../db/message-row.ts";
+
+/** What can happen to something a member sees; each is one row of the log. */
+export const entryTypes = [
+  "message.created",
+  "message.edited",
+  "message.deleted",
+  "messages.seen",
+  "room.created",
+  "room.updated",
+  "room.deleted",
+  "member.joined",
+  "member.left",
+  "task.failed",
+] as const;
+export type EntryType = (typeof entryTypes)[number];
+
+export type EntryData = Readonly<Record<string, unknown>>;
+
+/** An entry before it has a position: it concerns a room, or one user alone. */
+export type NewEntry = {
+  readonly type: EntryType;
+  readonly actorId: number | null;
+  readonly messageId?: string | undefined;
+  readonly taskId?: string | undefined;
+  readonly data?: EntryData | undefined;
+} & (
+  | { readonly roomId: number; readonly userId?: undefined }
+  | { readonly userId: number; readonly roomId?: undefined }
+);
+
+export interface Entry {
+  readonly pos: number;
+  readonly type: EntryType;
+  readonly roomId: number | null;
+  readonly userId: number | null;
+  readonly actorId: number | null;
+  readonly taskId: string | null;
+  readonly data: EntryData | null;
+  readonly at: string;
+  /** The message of a `message.*` entry, as it was when the entry was read. */
+  readonly message: MessageRow | null;
+}
+
+/** Channels of NOTIFY. The payload of `log` is the new head; nothing depends on it being delivered. */
+export const channels = {
+  log: "parley_log",
+  /** A task ended without leaving an entry behind: payload = task id. */
+  task: "parley_task",
+  /** A user was added, changed or deactivated: payload = user id. */
+  users: "parley_users",
+} as const;

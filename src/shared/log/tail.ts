@@ -1,0 +1,219 @@
+import pg from "pg";
+import { type MessageRow, messageColumns } from "../db/message-row.ts";
+import type { Logger } from "../logger.ts";
+import { channels, type Entry, type EntryData, type EntryType } from "./entry.ts";
+
+const PAGE = 500;
+/** The NOTIFY of a commit may get lost with its connection; this is how long that can delay anybody. */
+const CHECK_EVERY_MS = 1_000;
+const RECONNECT_MS = { first: 100, most: 2_000 };
+
+export interface TailEvents {
+  /** New entries, in order, each exactly once. */
+  onEntries(entries: readonly Entry[]): void;
+  /** A task ended that left no entry. */
+  onTask(taskId: string): void;
+  /** A user changed; `undefined` when some may have changed unheard. */
+  onUser(userId: number | undefined): void;
+  /** The log is another one than before (a restored backup): nothing remembered holds. */
+  onReset(): void;
+}
+
+/**
+ * Reads every new log entry exactly once: one connection, one query for each growth of the log, however many readers
+ * wait. Survives the loss of its connection, and goes on from where it was.
+ */
+export class Tail {
+  readonly #url: string;
+  readonly #events: TailEvents;
+  readonly #log: Logger;
+  #client: pg.Client | undefined;
+  #pos = -1;
+  #epoch = "";
+  #reading: Promise<void> | undefined;
+  #again = false;
+  #stopped = false;
+  #timer: NodeJS.Timeout | undefined;
+  #retryMs = RECONNECT_MS.first;
+
+  constructor(options: { url: string; events: TailEvents; log: Logger }) {
+    this.#url = options.url;
+    this.#events = options.events;
+    this.#log = options.log;
+  }
+
+  /** The last position handed out. */
+  get pos(): number {
+    return this.#pos;
+  }
+
+  get epoch(): string {
+    return this.#epoch;
+  }
+
+  get connected(): boolean {
+    return this.#client !== undefined;
+  }
+
+  /** Resolves once the tail stands at the head of the log. */
+  async start(): Promise<void> {
+    await this.#connect();
+    this.#timer = setInterval(() => this.#read(), CHECK_EVERY_MS);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearInterval(this.#timer);
+    const client = this.#client;
+    this.#client = undefined;
+    await client?.end().catch(() => undefined);
+    await this.#reading;
+  }
+
+  async #connect(): Promise<void> {
+    const client = new pg.Client({
+      connectionString: this.#url,
+      application_name: "parley tail",
+      keepAlive: true,
+      connectionTimeoutMillis: 5_000,
+      // A statement that hangs would hold up every reader: better to start over on a new connection.
+      query_timeout: 10_000,
+      types: numbersForInt8(),
+    });
+    client.on("error", () => this.#lost(client));
+    client.on("end", () => this.#lost(client));
+    client.on("notification", ({ channel, payload }) => this.#notified(channel, payload ?? ""));
+    try {
+      await client.connect();
+      // Listening comes first: what commits from here on is announced, what committed before is read.
+      for (const channel of Object.values(channels)) await client.query(`listen ${channel}`);
+      await this.#findHead(client);
+    } catch (error) {
+      void client.end().catch(() => undefined);
+      throw error;
+    }
+    if (this.#stopped) return void client.end().catch(() => undefined);
+    this.#client = client;
+    this.#retryMs = RECONNECT_MS.first;
+    this.#read();
+  }
+
+  async #findHead(client: pg.Client): Promise<void> {
+    const { rows } = await client.query<{ epoch: string; head: number }>("select epoch, head from log_head");
+    const [row] = rows;
+    if (!row) throw new Error("log_head has no row: the database is not migrated");
+    const another = row.epoch !== this.#epoch || row.head < this.#pos;
+    if (another) this.#pos = row.head;
+    if (another && this.#epoch !== "") this.#events.onReset();
+    this.#epoch = row.epoch;
+    this.#events.onUser(undefined);
+  }
+
+  #notified(channel: string, payload: string): void {
+    if (channel === channels.task) this.#events.onTask(payload);
+    else if (channel === channels.users) this.#events.onUser(Number(payload));
+    else this.#read();
+  }
+
+  /** One query at a time; growth that is announced meanwhile is read right after. */
+  #read(): void {
+    if (this.#reading) {
+      this.#again = true;
+      return;
+    }
+    this.#reading = this.#readToHead().finally(() => {
+      this.#reading = undefined;
+      if (this.#again) {
+        this.#again = false;
+        this.#read();
+      }
+    });
+  }
+
+  async #readToHead(): Promise<void> {
+    for (;;) {
+      const client = this.#client;
+      if (!client) return;
+      try {
+        const { rows } = await client.query<TailRow>({ name: "tail", text: tailSql, values: [this.#pos, PAGE] });
+        if (rows.length > 0) this.#handOut(rows.map(toEntry));
+        if (rows.length < PAGE) return;
+      } catch (error) {
+        this.#log.warn({ error }, "the tail could not read the log");
+        return this.#lost(client);
+      }
+    }
+  }
+
+  #handOut(entries: readonly Entry[]): void {
+    this.#pos = entries.at(-1)!.pos;
+    this.#events.onEntries(entries);
+  }
+
+  #lost(client: pg.Client): void {
+    if (client !== this.#client) return;
+    this.#client = undefined;
+    void client.end().catch(() => undefined);
+    this.#log.warn("the tail lost its connection");
+    this.#reconnectLater();
+  }
+
+  #reconnectLater(): void {
+    if (this.#stopped) return;
+    setTimeout(() => {
+      if (this.#stopped) return;
+      this.#connect().then(
+        () => this.#log.info("the tail is connected again"),
+        () => this.#reconnectLater(),
+      );
+    }, this.#retryMs);
+    this.#retryMs = Math.min(this.#retryMs * 2, RECONNECT_MS.most);
+  }
+}
+
+interface TailRow {
+  pos: number;
+  room_id: number | null;
+  user_id: number | null;
+  type: EntryType;
+  actor_id: number | null;
+  message_id: string | null;
+  task_id: string | null;
+  data: EntryData | null;
+  at: Date;
+  message: MessageRow | null;
+}
+
+/**
+ * Written so that no statistics can spoil it: the range is cut off on the primary key first, then each message is
+ * looked up by its key. The inner limits keep the planner from turning the look-ups into a join over all messages.
+ */
+export const tailSql = `
+  select l.*, x.message
+  from (select * from log where pos > $1 order by pos limit $2) l
+  left join lateral (
+    select to_jsonb(one) as message
+    from (
+      select ${messageColumns}, 0 as seen_by_count from messages m join users u on u.id = m.sender_id where m.id = l.message_id limit 1
+    ) one
+    limit 1
+  ) x on true
+  order by l.pos`;
+
+export const toEntry = (row: TailRow): Entry => ({
+  pos: row.pos,
+  type: row.type,
+  roomId: row.room_id,
+  userId: row.user_id,
+  actorId: row.actor_id,
+  taskId: row.task_id ?? row.message_id,
+  data: row.data,
+  at: row.at.toISOString(),
+  message: row.message,
+});
+
+function numbersForInt8(): pg.CustomTypesConfig {
+  const types = new pg.TypeOverrides();
+  types.setTypeParser(pg.types.builtins.INT8, Number);
+  return types as pg.CustomTypesConfig;
+}

@@ -1,0 +1,56 @@
+import { AppError } from "./errors.ts";
+
+export type Role = "owner" | "member";
+export type RoomKind = "direct" | "group";
+export type RoomAction = "read" | "post" | "invite" | "leave" | "rename" | "delete" | "remove-member";
+
+/** Who may what in a room. */
+const allowed: Record<Role, readonly RoomAction[]> = {
+  owner: ["read", "post", "invite", "leave", "rename", "delete", "remove-member"],
+  member: ["read", "post", "invite", "leave"],
+};
+/** What nobody does in a direct room: its two members are what it is. */
+const neverDirect: readonly RoomAction[] = ["invite", "leave", "rename", "delete", "remove-member"];
+
+export interface RoomStanding {
+  readonly kind: RoomKind;
+  readonly isPublic: boolean;
+  /** Of whoever asks; undefined for somebody who is not a member. */
+  readonly role: Role | undefined;
+}
+
+/**
+ * Somebody who may not know that a room exists is told that it does not (404); who may know, but not do it, is told
+ * so (403).
+ */
+export function assertMayInRoom(action: RoomAction, roomId: number, room: RoomStanding | undefined): void {
+  if (!room || (room.role === undefined && !room.isPublic)) throw roomNotFound(roomId);
+  if (room.role === undefined) throw new AppError("not_a_member", `You are not a member of room ${roomId}`);
+  if (room.kind === "direct" && neverDirect.includes(action)) {
+    throw new AppError("room_is_direct", "A direct room has its two members for good");
+  }
+  if (!allowed[room.role].includes(action)) {
+    throw new AppError("not_allowed", `Only the owner of room ${roomId} may do this`);
+  }
+}
+
+export const roomNotFound = (roomId: number): AppError =>
+  new AppError("room_not_found", `No room with the id ${roomId} is known to you`);
+
+export const userNotFound = (userId: number): AppError =>
+  new AppError("user_not_found", `No user has the id ${userId}`);
+
+/** The one name of the room of two people, whoever writes first. */
+export const directKey = (a: number, b: number): string => `${Math.min(a, b)}:${Math.max(a, b)}`;
+
+/** An account is changed by its owner or by an admin. */
+export function assertMayChangeUser(caller: { readonly id: number; readonly isAdmin: boolean }, userId: number): void {
+  if (caller.id !== userId && !caller.isAdmin)
+    throw new AppError("not_allowed", "Only your own account is yours to change");
+}
+
+/** Anybody joins a public room; a private one, and a direct one, is not there for those outside it. */
+export function assertMayJoin(roomId: number, room: RoomStanding | undefined): void {
+  if (!room || (room.role === undefined && !room.isPublic)) throw roomNotFound(roomId);
+  if (room.kind === "direct") throw new AppError("room_is_direct", "A direct room has its two members for good");
+}

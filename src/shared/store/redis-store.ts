@@ -1,0 +1,20 @@
+import type { Redis } from "ioredis";
+import type { Store } from "./store.ts";
+
+/** The store where Redis is; one prefix, so that several systems can share one Redis. */
+export function createRedisStore(redis: Redis, prefix: string): Store {
+  const full = (key: string): string => `${prefix}:${key}`;
+  return {
+    get: (key) => redis.get(full(key)),
+    async set(key, value, ttlMs) {
+      await redis.set(full(key), value, "PX", ttlMs);
+    },
+    async setIfAbsent(key, value, ttlMs) {
+      // NX with GET answers the old value and sets the new one only where there was none.
+      return (await redis.set(full(key), value, "PX", ttlMs, "NX", "GET")) ?? value;
+    },
+    async delete(key) {
+      await redis.del(full(key));
+    },
+  };
+}

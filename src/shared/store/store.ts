@@ -1,0 +1,26 @@
+/** The few key-value needs: caches and memories that may be lost, never the truth. */
+export interface Store {
+  get(key: string): Promise<string | null>;
+  set(key: string, value: string, ttlMs: number): Promise<void>;
+  /** Sets the key if nobody has; answers what it holds now. */
+  setIfAbsent(key: string, value: string, ttlMs: number): Promise<string>;
+  delete(key: string): Promise<void>;
+}
+
+const DAY_MS = 24 * 3_600_000;
+
+/** Every key is made here, and each has a time to live. */
+export const keys = {
+  /** Which generation of the users list holds; a change to any user makes the next one. */
+  usersVersion: () => "users:version",
+  usersPage: (version: string, query: string) => `users:page:${version}:${query}`,
+  /** What a sender's key was used for. */
+  sendKey: (senderId: number, clientKey: string) => `send:${senderId}:${clientKey}`,
+} as const;
+
+export const ttl = {
+  usersVersionMs: DAY_MS,
+  // Long enough to be worth it, short enough that the memory of a thousand different queries goes away by itself.
+  usersPageMs: 10 * 60_000,
+  sendKeyMs: 2 * DAY_MS,
+} as const;

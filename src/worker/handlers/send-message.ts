@@ -1,0 +1,109 @@
+import { type EntityManager, rows } from "../../shared/db/database.ts";
+import { AppError } from "../../shared/errors.ts";
+import type { SendJob } from "../../shared/jobs/catalog.ts";
+import type { PlacedMessage } from "../../shared/log/append.ts";
+import type { LogWrites } from "../../shared/log/writes.ts";
+import type { Outcome, Task } from "../task.ts";
+import { ensureDirectRooms } from "./direct-rooms.ts";
+
+type SendTask = Task<SendJob>;
+
+/** Gives each message its place in its room, or the reason why it has none; nothing is written before `append`. */
+export async function placeMessages(
+  tx: EntityManager,
+  tasks: readonly SendTask[],
+  writes: LogWrites,
+): Promise<Map<string, Outcome>> {
+  const outcomes = new Map<string, Outcome>();
+  if (tasks.length === 0) return outcomes;
+  // Within a batch, places follow the order of acceptance.
+  const sends = tasks.toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const directRooms = await ensureDirectRooms(tx, sends, writes);
+  const roomOf = (task: SendTask): number | undefined => task.data.roomId ?? directRooms.get(task.id);
+
+  const rooms = await lockRooms(tx, sends.map(roomOf));
+  const facts = await readFacts(tx, sends, roomOf);
+  for (const task of sends) {
+    const stored = facts.messageIds.get(task.id) ?? facts.messageIds.get(keyOf(task.data));
+    const roomId = roomOf(task);
+    const problem = stored ? undefined : refuse(task, roomId, rooms, facts);
+    if (stored) outcomes.set(task.id, { result: { message_id: stored } });
+    else if (problem) outcomes.set(task.id, { problem });
+    else outcomes.set(task.id, { result: { message_id: place(task, roomId!, rooms, facts, writes) } });
+  }
+  return outcomes;
+}
+
+/** In id order, as everywhere; a room that is gone is missing from the answer. */
+async function lockRooms(tx: EntityManager, ids: readonly (number | undefined)[]): Promise<Map<number, number>> {
+  const wanted = [...new Set(ids.filter((id) => id !== undefined))];
+  const found = await rows<{ id: number; last_seq: number }>(
+    tx,
+    // The lock is what makes `seq` gapless: a reader that has seen 7 has seen 1 to 6.
+    "select id, last_seq from rooms where id = any($1::bigint[]) order by id for update",
+    [wanted],
+  );
+  return new Map(found.map((room) => [room.id, room.last_seq]));
+}
+
+interface Facts {
+  readonly members: Set<string>;
+  /** Ids of messages that are stored already, by task id and by sender and key. */
+  readonly messageIds: Map<string, string>;
+}
+
+const keyOf = ({ senderId, clientKey }: SendJob): string => (clientKey === null ? "" : `${senderId}:${clientKey}`);
+const memberKey = (roomId: number, userId: number): string => `${roomId}:${userId}`;
+
+/** Read after the rooms are locked, so that a message or a leave that committed just before is seen. */
+async function readFacts(
+  tx: EntityManager,
+  sends: readonly SendTask[],
+  roomOf: (task: SendTask) => number | undefined,
+): Promise<Facts> {
+  const keyed = sends.filter((task) => task.data.clientKey !== null);
+  const found = await rows<{ kind: "member" | "stored"; a: string; id: string | null }>(tx, factsSql, [
+    sends.map((task) => roomOf(task) ?? 0),
+    sends.map((task) => task.data.senderId),
+    sends.map((task) => task.id),
+    keyed.map((task) => task.data.senderId),
+    keyed.map((task) => task.data.clientKey),
+  ]);
+  const members = new Set(found.filter((row) => row.kind === "member").map((row) => row.a));
+  const messageIds = new Map(found.filter((row) => row.kind === "stored").map((row) => [row.a, row.id!]));
+  return { members, messageIds };
+}
+
+const factsSql = `
+  select 'member' as kind, m.room_id || ':' || m.user_id as a, null::uuid as id
+  from (select distinct * from unnest($1::bigint[], $2::bigint[]) as t (room_id, user_id)) w
+  join members m on m.room_id = w.room_id and m.user_id = w.user_id
+  join users u on u.id = m.user_id and u.deactivated_at is null
+  union all
+  select 'stored', m.id::text, m.id from messages m where m.id = any($3::uuid[])
+  union all
+  select 'stored', m.sender_id || ':' || m.client_key, m.id
+  from unnest($4::bigint[], $5::text[]) as k (sender_id, client_key)
+  join messages m on m.sender_id = k.sender_id and m.client_key = k.client_key`;
+
+/** Checked again here, because it may have changed since the API looked. */
+function refuse(task: SendTask, roomId: number | undefined, rooms: Map<number, number>, facts: Facts) {
+  if (roomId === undefined) return new AppError("user_not_found", `No user has the id ${task.data.recipientId}`);
+  if (!rooms.has(roomId)) return new AppError("room_not_found", `No room has the id ${roomId}`);
+  if (!facts.members.has(memberKey(roomId, task.data.senderId))) {
+    return new AppError("not_a_member", `You are not a member of room ${roomId}`);
+  }
+  return undefined;
+}
+
+function place(task: SendTask, roomId: number, rooms: Map<number, number>, facts: Facts, writes: LogWrites): string {
+  const seq = rooms.get(roomId)! + 1;
+  rooms.set(roomId, seq);
+  const { senderId, text, clientKey, acceptedAt } = task.data;
+  const message: PlacedMessage = { id: task.id, roomId, seq, senderId, text, clientKey, acceptedAt };
+  writes.messages.push(message);
+  // The same key twice in one batch is one message, like the same key in two.
+  facts.messageIds.set(task.id, task.id);
+  if (clientKey !== null) facts.messageIds.set(keyOf(task.data), task.id);
+  return task.id;
+}

@@ -1,0 +1,43 @@
+import { type EntityManager, inTransaction } from "../shared/db/database.ts";
+import { problemOf } from "../shared/errors.ts";
+import type { JobData, JobName, NewJob } from "../shared/jobs/catalog.ts";
+import { LogWrites } from "../shared/log/writes.ts";
+import { moveReadPointers } from "./handlers/mark-seen.ts";
+import { placeMessages } from "./handlers/send-message.ts";
+import type { Outcome, Task } from "./task.ts";
+
+type Handler<Data> = (
+  tx: EntityManager,
+  tasks: readonly Task<Data>[],
+  writes: LogWrites,
+) => Promise<Map<string, Outcome>>;
+
+/** One handler per job kind, in the order of their locks (rooms, then members). Forgetting one does not compile. */
+const handlers: { readonly [N in JobName]: Handler<JobData<N>> } = {
+  "message.send": placeMessages,
+  "messages.seen": moveReadPointers,
+};
+
+/** Everything of a batch in one transaction, announced by its own commit: all there or not at all. */
+export function storeBatch(em: EntityManager, batch: readonly NewJob[]): Promise<Map<string, Outcome>> {
+  return inTransaction(em, async (tx) => {
+    const writes = new LogWrites();
+    const outcomes = new Map<string, Outcome>();
+    const handle = async <N extends JobName>(name: N): Promise<void> => {
+      const tasks = batch.filter((job) => job.name === name) as unknown as Task<JobData<N>>[];
+      for (const [id, outcome] of await handlers[name](tx, tasks, writes)) outcomes.set(id, outcome);
+    };
+    for (const name of Object.keys(handlers) as JobName[]) await handle(name);
+    for (const job of batch) tellRefusal(job, outcomes.get(job.id), writes);
+    await writes.flush(tx);
+    return outcomes;
+  });
+}
+
+/** A refusal reaches the sender's own feed, for those who do not ask after the task. */
+function tellRefusal(job: NewJob, outcome: Outcome | undefined, writes: LogWrites): void {
+  if (!outcome?.problem) return;
+  const userId = job.name === "message.send" ? job.data.senderId : job.data.userId;
+  const data = { task_id: job.id, kind: job.name, error: problemOf(outcome.problem) };
+  writes.add({ type: "task.failed", userId, actorId: null, taskId: job.id, data });
+}
