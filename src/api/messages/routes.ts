@@ -52,10 +52,10 @@ const sendErrors = [
 ] as const;
 
 type SendBody = z.output<typeof SendMessageInput>;
-type SendHeaders = z.output<typeof SendHeaders>;
+type SendHints = z.output<typeof SendHeaders>;
 
 /** Accept, and with `Prefer: wait=n` wait for the commit. */
-async function send(target: Target, body: SendBody, headers: SendHeaders, scope: Scope) {
+async function send(target: Target, body: SendBody, headers: SendHints, scope: Scope) {
   const clientKey = oneKey(body.client_key, headers["idempotency-key"]);
   const { deps, caller } = scope;
   const accepted = await sendMessage({ senderId: caller.id, target, text: body.text, clientKey }, deps);

@@ -90,7 +90,11 @@ async function markNow(marks: Marks, scope: Scope): Promise<void> {
 }
 
 /** A job for the read pointers; answers its task id. */
-export async function enqueueMarks(marks: Marks, { caller, deps }: Scope, taskId = deps.newId()): Promise<string> {
+export async function enqueueMarks(
+  marks: Marks,
+  { caller, deps }: Pick<Scope, "deps"> & { caller: Pick<Scope["caller"], "id"> },
+  taskId = deps.newId(),
+): Promise<string> {
   const list = [...marks].map(([roomId, upToSeq]) => ({ roomId, upToSeq }));
   const at = new Date(deps.now()).toISOString();
   await enqueue(deps, { id: taskId, name: "messages.seen", data: { userId: caller.id, marks: list, at } });

@@ -209,7 +209,8 @@ function wakeReaders(view: View, entries: readonly Entry[]): void {
 function joiningIn({ type, data }: Entry): number[] {
   if (type === "member.joined") return [Number(data?.["user_id"])];
   if (type !== "room.created") return [];
-  return (data?.["members"] as { id: number }[]).map(({ id }) => id);
+  const members = (data?.["members"] ?? []) as readonly { id: number }[];
+  return members.map(({ id }) => id);
 }
 
 /** For one user who is a member of `rooms` before the entry; afterwards `rooms` is as the entry left it. */
