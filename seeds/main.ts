@@ -13,7 +13,9 @@ await runScript(async ({ env }) => {
     const made = await seed(await openApiDeps({ env, log, closers }));
     const nothing = made.users + made.rooms + made.messages === 0;
     console.log(
-      nothing ? "Nothing to seed: it is all there" : `Seeded: ${made.users} users, ${made.rooms} groups, ${made.messages} messages`,
+      nothing
+        ? "Nothing to seed: it is all there"
+        : `Seeded: ${made.users} users, ${made.rooms} groups, ${made.messages} messages`,
     );
   } finally {
     await closers.closeAll((name, error) => console.error(`could not close ${name}:`, error));

@@ -32,7 +32,8 @@ export async function seed(deps: ApiDeps): Promise<Seeded> {
   }
   for (const [i, { by, to, text }] of directMessages.entries()) {
     const recipientId = ids.get(to);
-    if (recipientId !== undefined) made.messages += await say(ids.get(by), { recipientId }, text, `seed-direct-${i}`, deps);
+    if (recipientId !== undefined)
+      made.messages += await say(ids.get(by), { recipientId }, text, `seed-direct-${i}`, deps);
   }
   return made;
 }
@@ -69,18 +70,27 @@ async function findOrCreateGroup(group: (typeof groups)[number], ids: Ids, deps:
 /** @returns how many messages that made: none if it was said before, or if its sender is not there any more. */
 async function say(senderId: number | undefined, target: Target, text: string, key: string, deps: ApiDeps) {
   if (senderId === undefined) return 0;
-  const stored = await oneRow(deps.em, "select id from messages where sender_id = $1 and client_key = $2", [senderId, key]);
+  const stored = await oneRow(deps.em, "select id from messages where sender_id = $1 and client_key = $2", [
+    senderId,
+    key,
+  ]);
   if (stored) return 0;
   if (target.roomId !== undefined && !(await deps.directory.standing(target.roomId, senderId))?.role) return 0;
   const { id } = await sendMessage({ senderId, target, text, clientKey: key }, deps);
   const { state, error } = await getTask({ id, waitMs: TASK_WITHIN_MS, senderId, gone: never }, deps);
-  if (state !== "done") throw new Error(`A message was not stored: ${error?.detail ?? `it is ${state}; is a worker running?`}`);
+  if (state !== "done")
+    throw new Error(`A message was not stored: ${error?.detail ?? `it is ${state}; is a worker running?`}`);
   return 1;
 }
 
 const never = new AbortController().signal;
 
-async function markSeen(roomId: number, seen: Readonly<Record<string, number>>, ids: Ids, deps: ApiDeps): Promise<void> {
+async function markSeen(
+  roomId: number,
+  seen: Readonly<Record<string, number>>,
+  ids: Ids,
+  deps: ApiDeps,
+): Promise<void> {
   for (const [name, upToSeq] of Object.entries(seen)) {
     const userId = ids.get(name);
     if (userId === undefined) continue;

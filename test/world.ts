@@ -1,0 +1,86 @@
+import { randomBytes } from "node:crypto";
+import { type ApiDeps, openApiDeps } from "../src/api/deps.ts";
+import { listen } from "../src/api/listen.ts";
+import { Closers } from "../src/shared/closers.ts";
+import { type Deps, openDeps } from "../src/shared/deps.ts";
+import { type Env, readEnv } from "../src/shared/env.ts";
+import { createLogger } from "../src/shared/logger.ts";
+import { startWorker } from "../src/worker/worker.ts";
+import { freshDatabase, hasRedis, services } from "./services.ts";
+
+export type BackendKind = "redis" | "postgres";
+
+/** Both ways to carry the queue, for what must hold on either: `for (const kind of backends) describe(kind, …)`. */
+export const backends: readonly BackendKind[] = ["redis", "postgres"];
+
+export interface World {
+  readonly url: string;
+  readonly env: Env;
+  readonly deps: ApiDeps;
+  /** Every statement that the API has sent to Postgres, in order. */
+  readonly statements: string[];
+  /** A worker in this process; call it again for a second one. Answers how to close it. */
+  startWorker(): Promise<() => Promise<void>>;
+  /** Another API on the same database and queue. */
+  startApi(overrides?: Record<string, string>): Promise<{ url: string; deps: ApiDeps; close: () => Promise<void> }>;
+  /** Once, when the file is through: what can't be closed fails it. */
+  close(): Promise<void>;
+}
+
+export interface WorldOptions {
+  readonly backend?: BackendKind;
+  readonly worker?: boolean;
+  readonly env?: Record<string, string>;
+}
+
+/** A system of its own: a database, a queue, an API and a worker, all real, in this process. */
+export async function buildWorld({ backend, worker = true, env: extra = {} }: WorldOptions = {}): Promise<World> {
+  const closers = new Closers();
+  const database = await freshDatabase();
+  closers.add("database", () => database.drop());
+  const kind = backend ?? (hasRedis() ? "redis" : "postgres");
+  const env = readEnv({
+    NODE_ENV: "test",
+    HOST: "127.0.0.1",
+    PORT: "0",
+    AUTH_MODE: "demo",
+    LOG_LEVEL: "silent",
+    DATABASE_URL: database.url,
+    ...(kind === "redis" && { REDIS_URL: services().redisUrl }),
+    QUEUE_NAME: `test-${randomBytes(6).toString("hex")}`,
+    ...extra,
+  });
+  const statements: string[] = [];
+  const startApi = async (overrides: Record<string, string> = {}, onStatement?: (sql: string) => void) => {
+    const own = new Closers();
+    const apiEnv = readEnv({ ...env, ...overrides } as NodeJS.ProcessEnv);
+    const deps = await openApiDeps({ env: apiEnv, log: createLogger(apiEnv, "api"), closers: own, onStatement });
+    const url = await listen(deps, own);
+    const close = once(() => own.closeAll(failToClose));
+    closers.add("api", close);
+    return { url, deps, close };
+  };
+  const start = async () => {
+    const own = new Closers();
+    const deps: Deps = await openDeps({ env, log: createLogger(env, "worker"), closers: own });
+    await startWorker(deps, own);
+    const close = once(() => own.closeAll(failToClose));
+    closers.add("worker", close);
+    return close;
+  };
+  const { url, deps } = await startApi({}, (sql) => statements.push(sql));
+  if (worker) await start();
+  return { url, env, deps, statements, startApi, startWorker: start, close: () => closers.closeAll(failToClose) };
+}
+
+function failToClose(name: string, cause: unknown): never {
+  throw new Error(`could not close ${name}`, { cause });
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return () => {
+    done ??= work();
+    return done;
+  };
+}
