@@ -20,7 +20,10 @@ export function checkContract(method: string, path: string, status: number, body
   if (!route) return;
   answered.add(`${route.id} ${status}`);
   const declared = route.responses[status];
-  if (declared) return declared.body ? checkBody(declared.body, body, route, status) : undefined;
+  if (declared) {
+    if (declared.body) checkBody(declared.body, body, route, status);
+    return;
+  }
   checkBody(ProblemView, body, route, status);
   const { code } = body as { code: keyof typeof errorCodes };
   if (code !== "internal" && !route.errors.includes(code)) throw new Error(`${route.id} does not declare ${code}`);

@@ -39,7 +39,7 @@ export async function buildWorld({ backend, worker = true, env: extra = {} }: Wo
   const database = await freshDatabase();
   closers.add("database", () => database.drop());
   const kind = backend ?? (hasRedis() ? "redis" : "postgres");
-  const env = readEnv({
+  const settings = {
     NODE_ENV: "test",
     HOST: "127.0.0.1",
     PORT: "0",
@@ -49,11 +49,12 @@ export async function buildWorld({ backend, worker = true, env: extra = {} }: Wo
     ...(kind === "redis" && { REDIS_URL: services().redisUrl }),
     QUEUE_NAME: `test-${randomBytes(6).toString("hex")}`,
     ...extra,
-  });
+  };
+  const env = readEnv(settings);
   const statements: string[] = [];
   const startApi = async (overrides: Record<string, string> = {}, onStatement?: (sql: string) => void) => {
     const own = new Closers();
-    const apiEnv = readEnv({ ...env, ...overrides } as NodeJS.ProcessEnv);
+    const apiEnv = readEnv({ ...settings, ...overrides });
     const deps = await openApiDeps({ env: apiEnv, log: createLogger(apiEnv, "api"), closers: own, onStatement });
     const url = await listen(deps, own);
     const close = once(() => own.closeAll(failToClose));

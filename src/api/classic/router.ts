@@ -12,7 +12,7 @@ import { deleteMember, putMember } from "../rooms/change-members.ts";
 import { createRoom } from "../rooms/create-room.ts";
 import { readAllUnseen, readRoom, taskState } from "./messages.ts";
 import { isClassicPath } from "./paths.ts";
-import { envelope, presentRoom } from "./present.ts";
+import { type ClassicRoom, envelope, presentRoom } from "./present.ts";
 import { publicRoom, publicRooms, roomsOf, roomWithMembers } from "./rooms.ts";
 import { acting, maybeActing, newMessage, newRoom, newUser, pathId, userFilters, waiting } from "./schemas.ts";
 import { createClassicUser, listClassicUsers } from "./users.ts";
@@ -62,13 +62,11 @@ function addRooms(router: Router, deps: ApiDeps): void {
   router.get("/chat/chatroom/:id", async (ctx) => {
     const { id } = params(ctx);
     const { user_id } = query(ctx, maybeActing);
-    if (user_id === undefined) return void (ctx.body = envelope(await publicRoom(id, deps)));
-    const { caller } = await act(ctx, user_id, deps);
-    const room = await roomWithMembers(id, deps);
-    if (!room.members.some((member) => member.id === caller.id)) {
-      throw new AppError("room_not_found", "Membership matching query does not exist.");
-    }
-    ctx.body = envelope(presentRoom(room));
+    ctx.body = envelope(
+      user_id === undefined
+        ? await publicRoom(id, deps)
+        : presentRoom(await roomForMember(id, await act(ctx, user_id, deps))),
+    );
   });
   router.put("/chat/chatroom/:id", async (ctx) => {
     const { id } = params(ctx);
@@ -83,6 +81,12 @@ function addRooms(router: Router, deps: ApiDeps): void {
     await deleteMember(id, scope.caller.id, scope);
     ctx.status = 204;
   });
+}
+
+async function roomForMember(id: number, { caller, deps }: Scope): Promise<ClassicRoom> {
+  const room = await roomWithMembers(id, deps);
+  if (room.members.some((member) => member.id === caller.id)) return room;
+  throw new AppError("room_not_found", "Membership matching query does not exist.");
 }
 
 /** Said here in the words of these paths, and with their status; what is decided stays with `putMember`. */
