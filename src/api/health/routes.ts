@@ -46,7 +46,7 @@ export const healthRoutes = [
     errors: [],
     async handle(_, { deps }) {
       const [postgres, queue, backlog] = await Promise.all([
-        check(async () => void (await oneRow(deps.em, "select 1"))),
+        check(() => oneRow(deps.em, "select 1")),
         check(() => deps.backend.ping()),
         check(() => checkBacklog(deps)),
       ]);
@@ -62,13 +62,14 @@ export const healthRoutes = [
 
 type CheckResult = z.output<typeof Check>;
 
-async function check(work: () => Promise<string | void>): Promise<CheckResult> {
+async function check(work: () => Promise<unknown>): Promise<CheckResult> {
   const late = AbortSignal.timeout(ANSWER_WITHIN_MS);
   const tooLate = new Promise<never>((_, reject) => {
     late.addEventListener("abort", () => reject(new Error(`no answer within ${ANSWER_WITHIN_MS} ms`)), { once: true });
   });
   try {
-    return { ok: true, detail: (await Promise.race([work(), tooLate])) ?? "ok" };
+    const detail = await Promise.race([work(), tooLate]);
+    return { ok: true, detail: typeof detail === "string" ? detail : "ok" };
   } catch (error) {
     return { ok: false, detail: error instanceof Error ? error.message : String(error) };
   }

@@ -121,7 +121,7 @@ export const userRoutes = [
 ];
 
 const matches = (ifNoneMatch: string | undefined, etag: string): boolean =>
-  ifNoneMatch !== undefined && ifNoneMatch.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
+  (ifNoneMatch ?? "").split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
 
 /** The cursor is read from the end of the page, which is cheaper than parsing a thousand users for it. */
 function nextLink(json: string, limit: number): Record<string, string> {
