@@ -1,0 +1,44 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+
+/** A process of the product, as `npm run api` and `npm run worker` start it. */
+export interface Started {
+  readonly pid: number;
+  readonly url: string;
+  /** Resolves with the exit code, or the signal that ended it. */
+  readonly exited: Promise<number | string>;
+  signal(name: NodeJS.Signals): void;
+  /** Ends it, whatever state it is in. */
+  end(): Promise<void>;
+}
+
+export type Settings = Readonly<Record<string, string | undefined>>;
+
+export const startApi = (settings: Settings): Promise<Started> => start("src/api/main.ts", settings);
+export const startWorkerProcess = (settings: Settings): Promise<Started> => start("src/worker/main.ts", settings);
+
+async function start(script: string, settings: Settings): Promise<Started> {
+  const child = spawn(process.execPath, [script], {
+    env: { PATH: process.env["PATH"], LOG_LEVEL: "warn", ...settings },
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+  let said = "";
+  for (const stream of [child.stdout!, child.stderr!]) stream.on("data", (chunk) => (said += chunk));
+  const exited = once(child, "exit").then(([code, signal]) => (code ?? signal) as number | string);
+  const url = await Promise.race([
+    ready(child),
+    exited.then((how) => Promise.reject(new Error(`${script} ended with ${how} before it was ready:\n${said}`))),
+  ]);
+  const signal = (name: NodeJS.Signals): void => void child.kill(name);
+  const end = async (): Promise<void> => {
+    if (child.exitCode === null && child.signalCode === null) signal("SIGKILL");
+    await exited;
+  };
+  return { pid: child.pid!, url, exited, signal, end };
+}
+
+async function ready(child: ChildProcess): Promise<string> {
+  const [message] = (await once(child, "message")) as [{ type: string; url?: string }];
+  if (message.type !== "ready") throw new Error(`unexpected message: ${JSON.stringify(message)}`);
+  return message.url ?? "";
+}
