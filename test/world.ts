@@ -44,7 +44,7 @@ export async function buildWorld({ backend, worker = true, env: extra = {} }: Wo
     HOST: "127.0.0.1",
     PORT: "0",
     AUTH_MODE: "demo",
-    LOG_LEVEL: "silent",
+    LOG_LEVEL: process.env["TEST_LOG"] ?? "silent",
     DATABASE_URL: database.url,
     ...(kind === "redis" && { REDIS_URL: services().redisUrl }),
     QUEUE_NAME: `test-${randomBytes(6).toString("hex")}`,

@@ -2,11 +2,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
+import { startPostgres } from "../../src/local/postgres.ts";
+import { findRedis, startRedis } from "../../src/local/redis.ts";
 import { migrateQueue } from "../../src/shared/backend.ts";
 import { migrate } from "../../src/shared/db/migrate.ts";
 import { createLogger } from "../../src/shared/logger.ts";
-import { startPostgres } from "../../src/local/postgres.ts";
-import { findRedis, startRedis } from "../../src/local/redis.ts";
 import { buildUsers, get, type Person, post, say, toUser } from "../calls.ts";
 import { type Settings, type Started, startApi, startWorkerProcess } from "../processes.ts";
 
@@ -104,7 +104,10 @@ describe("when what Parley stands on goes away and comes back", () => {
     const sent = await send("while you were away");
     expect(sent.status).to.equal(202);
     const other = await get(api, `${toUser(ben)}/messages`, ann.id);
-    expect({ status: other.status, code: other.body.code }).to.deep.equal({ status: 503, code: "database_unavailable" });
+    expect({ status: other.status, code: other.body.code }).to.deep.equal({
+      status: 503,
+      code: "database_unavailable",
+    });
     expect((await get(api, "/readyz")).body.checks).to.nested.include({ "postgres.ok": false });
     postgres = await bringPostgres(postgres.port);
     expect(texts((await poll).body)).to.deep.equal(["while you were away"]);
@@ -142,7 +145,10 @@ describe("when Postgres carries the queue and is restarted", () => {
       expect(sent.status).to.equal(202);
       await postgres.stop();
       const refused = await post(api, `${toUser(ben)}/messages`, { text: "during" }, ann.id);
-      expect({ status: refused.status, code: refused.body.code }).to.deep.equal({ status: 503, code: "queue_unavailable" });
+      expect({ status: refused.status, code: refused.body.code }).to.deep.equal({
+        status: 503,
+        code: "queue_unavailable",
+      });
       postgres = await bring(postgres.port);
       processes.push(await startWorkerProcess(settings));
       await becomesReady(api);

@@ -59,7 +59,12 @@ describe("the unseen endpoint", () => {
       const second = await get(lonely, `/v1/messages/unseen?limit=1&ack=${first.body.ack}`, ben.id);
       const third = await get(lonely, `/v1/messages/unseen?limit=1&ack=${second.body.ack}`, ben.id);
       const fourth = await get(lonely, `/v1/messages/unseen?limit=1&ack=${third.body.ack}`, ben.id);
-      expect([first, second, third, fourth].map(({ body }) => texts(body))).to.deep.equal([["direct"], ["group"], [], []]);
+      expect([first, second, third, fourth].map(({ body }) => texts(body))).to.deep.equal([
+        ["direct"],
+        ["group"],
+        [],
+        [],
+      ]);
       expect(fourth.body.unseen_count).to.equal(0);
     } finally {
       await lonely.close();
