@@ -1,6 +1,6 @@
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 import { z } from "zod";
-import type { Route } from "../src/api/http/route.ts";
+import { impliedErrors, type Route } from "../src/api/http/route.ts";
 import { routes } from "../src/api/routes.ts";
 import { ProblemView } from "../src/api/tasks/schemas.ts";
 import { errorCodes } from "../src/shared/errors.ts";
@@ -26,7 +26,8 @@ export function checkContract(method: string, path: string, status: number, body
   }
   checkBody(ProblemView, body, route, status);
   const { code } = body as { code: keyof typeof errorCodes };
-  if (code !== "internal" && !route.errors.includes(code)) throw new Error(`${route.id} does not declare ${code}`);
+  if (code !== "internal" && ![...route.errors, ...impliedErrors(route)].includes(code))
+    throw new Error(`${route.id} does not declare ${code}`);
   if (errorCodes[code].status !== status) throw new Error(`${route.id} answers ${code} with ${status}`);
 }
 

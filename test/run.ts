@@ -17,7 +17,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { grep: { type: "string", short: "g" } },
 });
-const files = positionals.length > 0 ? positionals : globSync("test/**/*.test.ts").sort();
+const files = (positionals.length > 0 ? positionals : ["test"]).flatMap(filesIn);
 const folder = await mkdtemp(join(tmpdir(), "parley-test-"));
 const closing: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
 
@@ -38,6 +38,13 @@ try {
 }
 // What a test left open must not keep a finished run from ending; the summary has said whether it went well.
 process.exit();
+
+/** A file, or all that are in a folder, in the same order each time. */
+function filesIn(path: string): string[] {
+  const found = path.endsWith(".ts") ? [path] : globSync(`${path}/**/*.test.ts`).sort();
+  if (found.length === 0) console.log(`  no tests in ${path}`);
+  return found;
+}
 
 async function preparePostgres(): Promise<string> {
   // Tests lose nothing when the machine fails, so they need not wait for the disk.

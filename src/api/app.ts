@@ -9,13 +9,17 @@ import { parseBody } from "./http/body.ts";
 import { answerErrors, answerUnknownPath } from "./http/errors.ts";
 import { mount } from "./http/mount.ts";
 import { requestLog } from "./http/request-log.ts";
+import { allowOrigins, securityHeaders } from "./http/security.ts";
 import { routes } from "./routes.ts";
 
 /** The same value serves production and tests. */
 export function createApp(deps: ApiDeps): Koa {
   const app = new Koa();
+  app.proxy = deps.env.TRUST_PROXY;
   app.silent = true; // what goes wrong is logged once, by answerErrors
   app.use(requestLog(deps)); // first: every answer has a request id and a line in the log
+  app.use(securityHeaders()); // also on what is answered as an error
+  app.use(allowOrigins(deps.env.CORS_ORIGINS)); // pages of these origins may call
   app.use(answerErrors(deps.log)); // what throws below is answered in one shape
   if (deps.env.AUTH_MODE === "demo") {
     app.use(answerClassicErrors(deps.log)); // the classic paths, in their own

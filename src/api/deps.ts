@@ -1,8 +1,12 @@
 import type { Closers } from "../shared/closers.ts";
 import { type Deps, type DepsOptions, openDeps } from "../shared/deps.ts";
 import { Tail } from "../shared/log/tail.ts";
+import { AccessTokens } from "./auth/access-tokens.ts";
+import { type CredentialName, Credentials } from "./auth/credentials.ts";
+import { readSigningKeys } from "./auth/signing-keys.ts";
 import { Backlog } from "./backlog.ts";
 import { Directory } from "./directory.ts";
+import { Limits } from "./http/limits.ts";
 import { Hub } from "./realtime/hub.ts";
 import { TaskWaiters } from "./tasks/task-waiters.ts";
 
@@ -13,6 +17,9 @@ export interface ApiDeps extends Deps {
   readonly directory: Directory;
   readonly taskWaiters: TaskWaiters;
   readonly backlog: Backlog;
+  readonly credentials: Credentials;
+  readonly accessTokens: AccessTokens;
+  readonly limits: Limits;
 }
 
 export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
@@ -20,6 +27,8 @@ export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
   const hub = new Hub();
   const directory = new Directory(deps.em);
   const taskWaiters = new TaskWaiters();
+  const credentials = new Credentials(deps);
+  const accessTokens = new AccessTokens(await readSigningKeys(deps.env), deps.now);
   const tail = new Tail({
     url: deps.env.DATABASE_URL!,
     log: deps.log,
@@ -31,6 +40,7 @@ export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
       },
       onTask: (taskId) => taskWaiters.settleSilently(taskId),
       onUser: (userId) => directory.forgetUser(userId),
+      onCredential: (name) => credentials.forget(name as CredentialName | undefined),
       onReset() {
         directory.forgetAll();
         hub.reset();
@@ -41,7 +51,8 @@ export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
   options.closers.add("tail", () => tail.stop());
   const backlog = new Backlog(deps);
   closeBacklog(options.closers, backlog);
-  return { ...deps, tail, hub, directory, taskWaiters, backlog };
+  const limits = new Limits(deps);
+  return { ...deps, tail, hub, directory, taskWaiters, backlog, credentials, accessTokens, limits };
 }
 
 const closeBacklog = (closers: Closers, backlog: Backlog): void =>

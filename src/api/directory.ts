@@ -1,7 +1,7 @@
 import { type EntityManager, oneRow } from "../shared/db/database.ts";
 import type { Entry } from "../shared/log/entry.ts";
 import type { Role, RoomKind, RoomStanding } from "../shared/policies.ts";
-import type { Caller } from "./http/route.ts";
+import type { Account } from "./http/route.ts";
 import { Memory } from "./memory.ts";
 
 interface KnownRoom {
@@ -15,16 +15,16 @@ interface KnownRoom {
  * away. The tail tells what has changed; the worker checks again in its transaction.
  */
 export class Directory {
-  readonly #users: Memory<number, Caller>;
+  readonly #users: Memory<number, Account>;
   readonly #rooms: Memory<number, KnownRoom>;
 
   constructor(em: EntityManager) {
-    this.#users = new Memory((id) => oneRow<Caller>(em, userSql, [id]));
+    this.#users = new Memory((id) => oneRow<Account>(em, userSql, [id]));
     this.#rooms = new Memory((id) => oneRow<KnownRoom>(em, roomSql, [id]));
   }
 
   /** Undefined for somebody unknown or deactivated. */
-  user(id: number): Promise<Caller | undefined> {
+  user(id: number): Promise<Account | undefined> {
     return this.#users.get(id);
   }
 

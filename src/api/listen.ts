@@ -1,6 +1,8 @@
-import http from "node:http";
+import http, { STATUS_CODES } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import type { Closers } from "../shared/closers.ts";
+import { AppError, problemOf } from "../shared/errors.ts";
 import { createApp } from "./app.ts";
 import type { ApiDeps } from "./deps.ts";
 
@@ -18,6 +20,7 @@ export async function listen(deps: ApiDeps, closers: Closers): Promise<string> {
     { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES, noDelay: true },
     createApp(deps).callback(),
   );
+  server.on("clientError", refuseUnreadable);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(explain(error, HOST, PORT)));
     server.listen(PORT, HOST, resolve);
@@ -25,6 +28,22 @@ export async function listen(deps: ApiDeps, closers: Closers): Promise<string> {
   closers.add("http", () => drain(server, deps));
   const { port } = server.address() as AddressInfo;
   return `http://${HOST.includes(":") ? `[${HOST}]` : HOST}:${port}`;
+}
+
+/** What is not HTTP, or more header than we read, never becomes a request; it gets a problem all the same. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
+  const tooLarge = error.code === "HPE_HEADER_OVERFLOW";
+  const problem = problemOf(
+    tooLarge
+      ? new AppError("headers_too_large", `The headers may have ${MAX_HEADER_BYTES / 1_024} KiB at most`)
+      : new AppError("malformed_request", "This is not a request that can be read"),
+  );
+  const body = JSON.stringify(problem);
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
 }
 
 const explain = (error: NodeJS.ErrnoException, host: string, port: number): Error =>

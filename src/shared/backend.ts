@@ -1,3 +1,4 @@
+import type { PostgreSqlConnection } from "@mikro-orm/postgresql";
 import {
   createPostgresBackend,
   type PostgresConnectionOptions,
@@ -9,6 +10,12 @@ import {
 } from "bullmq";
 import { Redis } from "ioredis";
 import pg from "pg";
+import {
+  type RateLimiterAbstract,
+  RateLimiterMemory,
+  RateLimiterPostgres,
+  RateLimiterRedis,
+} from "rate-limiter-flexible";
 import type { Closers } from "./closers.ts";
 import { type EntityManager, oneRow } from "./db/database.ts";
 import type { Env } from "./env.ts";
@@ -28,7 +35,24 @@ export interface Backend {
   /** Fails if the queue can't be reached now. */
   ping(): Promise<void>;
   createWorker(process: Processor): Worker;
+  /** Counts what is done in a window of time, over all processes; in this one alone while the store is away. */
+  createLimiter(options: LimiterOptions): Limiter;
 }
+
+export type Limiter = RateLimiterAbstract;
+
+export interface LimiterOptions {
+  readonly name: string;
+  readonly points: number;
+  readonly windowS: number;
+}
+
+const limiterOptions = (env: Env, { name, points, windowS }: LimiterOptions) => ({
+  keyPrefix: `${env.QUEUE_NAME}:limit:${name}`,
+  points,
+  duration: windowS,
+  insuranceLimiter: new RateLimiterMemory({ points, duration: windowS }),
+});
 
 interface BackendOptions {
   readonly env: Env;
@@ -40,7 +64,7 @@ interface BackendOptions {
 /** Redis where REDIS_URL says so, else Postgres; said in one log line. */
 export async function openBackend(options: BackendOptions): Promise<Backend> {
   const { env, log } = options;
-  const backend = env.REDIS_URL ? await openRedis(env.REDIS_URL, options) : openPostgres(options);
+  const backend = env.REDIS_URL ? await openRedis(env.REDIS_URL, options) : await openPostgres(options);
   backend.queue.on("error", (error) => log.warn({ reason: error.message }, "queue"));
   log.info(
     { queue: backend.kind },
@@ -88,6 +112,7 @@ async function openRedis(url: string, { env, closers, log }: BackendOptions): Pr
     async ping() {
       await redis.ping();
     },
+    createLimiter: (options) => new RateLimiterRedis({ storeClient: redis, ...limiterOptions(env, options) }),
     createWorker: (process) =>
       new Worker(env.QUEUE_NAME, process, { connection: open(forWorkers), prefix, autorun: false, ...workerOptions }),
   };
@@ -102,7 +127,7 @@ const ready = (redis: Redis): Promise<void> =>
 /** BullMQ's own schema lives beside ours, in a namespace of its own. */
 const SCHEMA = "bullmq";
 
-function openPostgres({ env, em, closers }: BackendOptions): Backend {
+async function openPostgres({ env, em, closers }: BackendOptions): Promise<Backend> {
   if (!env.DATABASE_URL) throw new Error("DATABASE_URL is not set");
   const connection: PostgresConnectionOptions = {
     connectionString: env.DATABASE_URL,
@@ -112,6 +137,8 @@ function openPostgres({ env, em, closers }: BackendOptions): Backend {
   };
   const queue = new Queue(env.QUEUE_NAME, { connection, defaultJobOptions }, createPostgresBackend);
   closers.add("queue", () => queue.close());
+  const pool = await (em.getConnection() as PostgreSqlConnection).getNativeClient();
+  const inTable = { storeClient: pool, storeType: "pool", tableName: "rate_limits", tableCreated: true };
   return {
     kind: "postgres",
     queue: queue as unknown as Queue,
@@ -123,6 +150,7 @@ function openPostgres({ env, em, closers }: BackendOptions): Backend {
     async ping() {
       await oneRow(em, "select 1");
     },
+    createLimiter: (options) => new RateLimiterPostgres({ ...inTable, ...limiterOptions(env, options) }),
     createWorker: (process) =>
       new Worker(
         env.QUEUE_NAME,

@@ -4,6 +4,13 @@ const port = z.coerce.number().int().min(0).max(65_535);
 const postgresUrl = z
   .string()
   .regex(/^postgres(ql)?:\/\/\S+$/, "must look like postgres://user:password@host:5432/name");
+const perMinute = z.coerce.number().int().min(1).max(1_000_000);
+const commaList = z.string().transform((text) =>
+  text
+    .split(",")
+    .map((item) => item.trim())
+    .filter(Boolean),
+);
 const redisUrl = z.string().regex(/^rediss?:\/\/\S+$/, "must look like redis://host:6379");
 
 /** Every setting of every process: one schema, so that one table in the README and one `.env.example` tell it all. */
@@ -11,9 +18,33 @@ export const envSchema = z.object({
   NODE_ENV: z.enum(["development", "test", "production"]).default("development"),
   PORT: port.default(8000),
   HOST: z.string().default("127.0.0.1"),
-  // Where `npm start` keeps its own Postgres and Redis; the parts started alone never touch it.
+  // Where `npm start` keeps its own Postgres and Redis, and the API the secret that nobody gave it.
   DATA_DIR: z.string().default(".data"),
   AUTH_MODE: z.enum(["token", "demo"]).default("token"),
+  // Signs access tokens. A list: the first signs, all verify, so that a new one is put in front and the old one taken
+  // away a quarter of an hour later. Without it a secret is made once and kept in DATA_DIR.
+  AUTH_SECRET: commaList
+    .refine(
+      (list) => list.length > 0 && list.every((secret) => secret.length >= 32),
+      "must be one secret or several with commas between, each of 32 characters at least",
+    )
+    .optional(),
+  // Demo mode is for one machine and its owner, who may be as quick as they like.
+  RATE_LIMITS: z.enum(["on", "off"]).optional(),
+  // Per user and minute; an address may do ten times as much, for those who share one.
+  RATE_SENDS: perMinute.default(1_200),
+  RATE_READS: perMinute.default(3_000),
+  RATE_LOGINS: perMinute.default(60),
+  CORS_ORIGINS: commaList
+    .refine((list) => list.every((origin) => origin === "*" || /^https?:\/\/[^/\s]+$/.test(origin)), {
+      error: "must be origins like https://chat.example.org with commas between, or *",
+    })
+    .default([]),
+  // Whether X-Forwarded-For is believed: only behind a proxy that sets it.
+  TRUST_PROXY: z
+    .enum(["true", "false"])
+    .default("false")
+    .transform((flag) => flag === "true"),
   DATABASE_URL: postgresUrl.optional(),
   REDIS_URL: redisUrl.optional(),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),

@@ -54,3 +54,7 @@ export function assertMayJoin(roomId: number, room: RoomStanding | undefined): v
   if (!room || (room.role === undefined && !room.isPublic)) throw roomNotFound(roomId);
   if (room.kind === "direct") throw new AppError("room_is_direct", "A direct room has its two members for good");
 }
+
+export function assertMayGrantAdmin(caller: { readonly isAdmin: boolean }): void {
+  if (!caller.isAdmin) throw new AppError("not_allowed", "Only an admin makes admins");
+}

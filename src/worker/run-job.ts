@@ -4,11 +4,14 @@ import { problemOf } from "../shared/errors.ts";
 import { type JobName, jobs, type NewJob } from "../shared/jobs/catalog.ts";
 import type { Batcher } from "./batcher.ts";
 
+/** The task was refused in the transaction, which has told its sender. */
+export class Refusal extends UnrecoverableError {}
+
 /** A refusal is an answer and therefore final; anything else is an accident and is tried again. */
 export function createProcessor(batcher: Batcher): Processor {
   return async (job) => {
     const outcome = await batcher.run(parseJob(job));
-    if (outcome.problem) throw new UnrecoverableError(JSON.stringify(problemOf(outcome.problem)));
+    if (outcome.problem) throw new Refusal(JSON.stringify(problemOf(outcome.problem)));
     return outcome.result;
   };
 }

@@ -1,11 +1,13 @@
 import type { Job } from "bullmq";
 import type { Closers } from "../shared/closers.ts";
-import { inTransaction } from "../shared/db/database.ts";
+import { inTransaction, rows } from "../shared/db/database.ts";
 import type { Deps } from "../shared/deps.ts";
 import { AppError, problemOf } from "../shared/errors.ts";
+import type { NewJob } from "../shared/jobs/catalog.ts";
 import { append } from "../shared/log/append.ts";
+import { channels, type NewEntry } from "../shared/log/entry.ts";
 import { Batcher } from "./batcher.ts";
-import { createProcessor, parseJob } from "./run-job.ts";
+import { createProcessor, parseJob, Refusal } from "./run-job.ts";
 
 /** Running jobs get this long to end; what is left runs again elsewhere once its lock has run out. */
 const DRAIN_MS = 7_000;
@@ -33,18 +35,35 @@ async function closeInTime(worker: { close(force?: boolean): Promise<void> }, ba
   clearTimeout(force);
 }
 
-/** A job that ran out of attempts is told in its sender's feed too; a refusal has told it already (store-batch.ts). */
+/**
+ * A job that ran out of attempts is told in its sender's log too. One whose data nobody can read has no sender that
+ * could be told; whoever waits for it looks again.
+ */
 async function recordFailure({ em, log }: Deps, job: Job, error: Error): Promise<void> {
   log.error({ task: job.id, kind: job.name, attempts: job.attemptsMade, reason: error.message }, "a task failed");
-  if (error.name === "UnrecoverableError") return;
+  if (error instanceof Refusal) return;
   try {
-    const { id: taskId, name, data } = parseJob(job);
-    const userId = name === "message.send" ? data.senderId : data.userId;
-    const problem = problemOf(new AppError("internal", "The task was tried several times and could not be done"));
-    const failed = { task_id: taskId, kind: name, error: problem };
-    const entry = { type: "task.failed", userId, actorId: null, taskId, data: failed } as const;
-    await inTransaction(em, (tx) => append(tx, { entries: [entry] }));
+    const entry = failureOf(job);
+    if (entry) await inTransaction(em, (tx) => append(tx, { entries: [entry] }));
+    else await rows(em, "select pg_notify($1, $2)", [channels.task, job.id]);
   } catch (cause) {
     log.error({ task: job.id, cause }, "could not tell the sender");
+  }
+}
+
+function failureOf(job: Job): NewEntry | undefined {
+  const parsed = tryToParse(job);
+  if (!parsed) return undefined;
+  const userId = parsed.name === "message.send" ? parsed.data.senderId : parsed.data.userId;
+  const error = problemOf(new AppError("internal", "The task was tried several times and could not be done"));
+  const data = { task_id: parsed.id, kind: parsed.name, error };
+  return { type: "task.failed", userId, actorId: null, taskId: parsed.id, data };
+}
+
+function tryToParse(job: Job): NewJob | undefined {
+  try {
+    return parseJob(job);
+  } catch {
+    return undefined;
   }
 }

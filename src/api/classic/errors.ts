@@ -14,6 +14,7 @@ export function answerClassicErrors(log: Logger): Middleware {
       const error = toAppErrorOrLog(cause, ctx, log);
       ctx.set({ ...error.headers });
       ctx.status = classicStatus(error);
+      if (ctx.status === 503 && !error.headers["Retry-After"]) ctx.set("Retry-After", "1");
       ctx.body = { status: ctx.status, msg: error.message };
     }
   };

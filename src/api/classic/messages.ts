@@ -1,23 +1,41 @@
 import type { ApiDeps } from "../deps.ts";
 import type { Scope } from "../http/route.ts";
+import type { Marks } from "../messages/ack.ts";
 import { listRoomMessages } from "../messages/list-messages.ts";
 import type { MessageView } from "../messages/schemas.ts";
 import { enqueueMarks, readUnseen } from "../messages/unseen.ts";
 import { getTask } from "../tasks/get-task.ts";
 import type { TaskView } from "../tasks/schemas.ts";
 import { presentMessage, presentRoom } from "./present.ts";
-import { roomsOf, roomWithMembers } from "./rooms.ts";
+import { roomForMember, roomsOf, roomWithMembers } from "./rooms.ts";
 
 const MOST = 1_000;
+/** How long a room's history waits for its mark to be stored, so that the next poll does not repeat what it held. */
+const MARK_WITHIN_MS = 5_000;
 
 /** The newest thousand of a room, oldest first; reading marks as seen exactly what was read. */
 export async function readRoom(roomId: number, scope: Scope) {
+  const room = await roomForMember(roomId, scope);
   const { body } = await listRoomMessages(roomId, { limit: MOST }, scope);
-  const room = await roomWithMembers(roomId, scope.deps);
-  const messages = body.messages.toReversed();
-  const furthest = Math.max(0, ...messages.map((message) => message.seq));
-  if (furthest > 0) await enqueueMarks(new Map([[roomId, furthest]]), scope);
-  return { ...presentRoom(room), messages: messages.map(presentMessage) };
+  const readSeq = room.members.find(({ id }) => id === scope.caller.id)!.read_seq;
+  const upTo = seenUpTo(readSeq, body.messages);
+  // A history can be read with the queue away; what could not be marked stays unseen.
+  if (upTo > readSeq) await markRead(new Map([[roomId, upTo]]), scope).catch(() => undefined);
+  return { ...presentRoom(room), messages: body.messages.toReversed().map(presentMessage) };
+}
+
+/** A pointer marks all that is before it, so it moves only as far as the answer has no gap. */
+function seenUpTo(readSeq: number, messages: readonly MessageView[]): number {
+  const shown = new Set(messages.map(({ seq }) => seq));
+  let upTo = readSeq;
+  while (shown.has(upTo + 1)) upTo++;
+  return upTo;
+}
+
+async function markRead(marks: Marks, scope: Scope): Promise<void> {
+  const { caller, deps, gone } = scope;
+  const id = await enqueueMarks(marks, scope);
+  await getTask({ id, waitMs: MARK_WITHIN_MS, senderId: caller.id, gone }, deps);
 }
 
 /** Every room, each with what is unseen in it; marks as seen exactly what it answers. */

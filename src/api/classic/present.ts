@@ -5,7 +5,7 @@ export interface ClassicRoom {
   readonly id: number;
   readonly kind: "direct" | "group";
   readonly name: string | null;
-  readonly members: readonly { readonly id: number; readonly username: string }[];
+  readonly members: readonly { readonly id: number; readonly username: string; readonly read_seq: number }[];
 }
 
 interface ClassicMessage {

@@ -1,11 +1,14 @@
 import { rows } from "../../shared/db/database.ts";
+import { AppError } from "../../shared/errors.ts";
 import { roomNotFound } from "../../shared/policies.ts";
 import type { ApiDeps } from "../deps.ts";
+import type { Scope } from "../http/route.ts";
 import type { ClassicRoom } from "./present.ts";
 
 const roomSql = `
   select r.id, r.kind, r.name, (
-    select coalesce(jsonb_agg(jsonb_build_object('id', u.id, 'username', u.username) order by u.id), '[]')
+    select coalesce(jsonb_agg(
+      jsonb_build_object('id', u.id, 'username', u.username, 'read_seq', m.read_seq) order by u.id), '[]')
     from members m join users u on u.id = m.user_id where m.room_id = r.id
   ) as members
   from rooms r`;
@@ -33,3 +36,12 @@ export async function roomWithMembers(id: number, { em }: ApiDeps): Promise<Clas
   if (!room) throw roomNotFound(id);
   return room;
 }
+
+/** To somebody who is not in it a room is not there, public or not. */
+export async function roomForMember(id: number, { caller, deps }: Scope): Promise<ClassicRoom> {
+  const room = await roomWithMembers(id, deps);
+  if (isIn(room, caller.id)) return room;
+  throw new AppError("room_not_found", "Membership matching query does not exist.");
+}
+
+export const isIn = (room: ClassicRoom, userId: number): boolean => room.members.some(({ id }) => id === userId);

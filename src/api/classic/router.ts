@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { AppError } from "../../shared/errors.ts";
 import type { ApiDeps } from "../deps.ts";
 import { allowedMethods } from "../http/allowed-methods.ts";
-import { goneSignal } from "../http/gone.ts";
+import { watchClient } from "../http/gone.ts";
 import type { Scope } from "../http/route.ts";
 import { parse } from "../http/validation.ts";
 import { sendMessage, type Target } from "../messages/send-message.ts";
@@ -12,9 +12,19 @@ import { deleteMember, putMember } from "../rooms/change-members.ts";
 import { createRoom } from "../rooms/create-room.ts";
 import { readAllUnseen, readRoom, taskState } from "./messages.ts";
 import { isClassicPath } from "./paths.ts";
-import { type ClassicRoom, envelope, presentRoom } from "./present.ts";
-import { publicRoom, publicRooms, roomsOf, roomWithMembers } from "./rooms.ts";
-import { acting, maybeActing, newMessage, newRoom, newUser, pathId, userFilters, waiting } from "./schemas.ts";
+import { envelope, presentRoom } from "./present.ts";
+import { isIn, publicRoom, publicRooms, roomForMember, roomsOf, roomWithMembers } from "./rooms.ts";
+import {
+  acting,
+  maybeActing,
+  newMessage,
+  newRoom,
+  newUser,
+  pathId,
+  retryKey,
+  userFilters,
+  waiting,
+} from "./schemas.ts";
 import { createClassicUser, listClassicUsers } from "./users.ts";
 
 /** The paths of a service that existed before, translated onto the functions of /v1; nothing is decided here. */
@@ -37,8 +47,11 @@ const unknownPath = (ctx: Context): never => {
 
 function addUsers(router: Router, deps: ApiDeps): void {
   router.get("/users", async (ctx) => {
+    const { json, hit } = await listClassicUsers(query(ctx, userFilters), deps);
     ctx.type = "application/json; charset=utf-8";
-    ctx.body = await listClassicUsers(query(ctx, userFilters), deps);
+    // As in /v1: nobody keeps what the server could not take back.
+    ctx.set({ "X-Cache": hit ? "HIT" : "MISS", "Cache-Control": "private, no-cache" });
+    ctx.body = json;
   });
   router.post("/users", async (ctx) => {
     ctx.body = await createClassicUser(body(ctx, newUser), deps);
@@ -78,32 +91,29 @@ function addRooms(router: Router, deps: ApiDeps): void {
   router.delete("/chat/chatroom/:id", async (ctx) => {
     const { id } = params(ctx);
     const scope = await act(ctx, query(ctx, acting).user_id, deps);
-    await deleteMember(id, scope.caller.id, scope);
+    await deleteMember(id, scope.caller.id, scope).catch((error: unknown) => {
+      if (!(error instanceof AppError && error.code === "not_a_member")) throw error;
+      throw badRequest(`User ${scope.caller.username} is not part of this group`);
+    });
     ctx.status = 204;
   });
-}
-
-async function roomForMember(id: number, { caller, deps }: Scope): Promise<ClassicRoom> {
-  const room = await roomWithMembers(id, deps);
-  if (room.members.some((member) => member.id === caller.id)) return room;
-  throw new AppError("room_not_found", "Membership matching query does not exist.");
 }
 
 /** Said here in the words of these paths, and with their status; what is decided stays with `putMember`. */
 async function assertCanJoin(id: number, { caller, deps }: Scope): Promise<void> {
   const room = await roomWithMembers(id, deps);
-  const bad = (text: string): AppError => new AppError("validation_failed", text);
-  if (room.kind === "direct") throw bad("Can't join a private chat");
-  if (room.members.some((member) => member.id === caller.id)) {
-    throw bad(`User ${caller.username} is already part of this group`);
-  }
+  if (room.kind === "direct") throw badRequest("Can't join a private chat");
+  if (isIn(room, caller.id)) throw badRequest(`User ${caller.username} is already part of this group`);
 }
+
+const badRequest = (text: string): AppError => new AppError("validation_failed", text);
 
 function addMessages(router: Router, deps: ApiDeps): void {
   const send = async (ctx: Context, target: Target): Promise<void> => {
     const { from, text } = body(ctx, newMessage);
+    const { "idempotency-key": clientKey } = parse(retryKey, ctx.headers);
     const { caller } = await act(ctx, from, deps);
-    const { id } = await sendMessage({ senderId: caller.id, target, text, clientKey: undefined }, deps);
+    const { id } = await sendMessage({ senderId: caller.id, target, text, clientKey }, deps);
     ctx.body = envelope(id);
   };
   router.post("/chat/user/:id", (ctx) => send(ctx, { recipientId: params(ctx).id }));
@@ -118,7 +128,7 @@ function addMessages(router: Router, deps: ApiDeps): void {
     ctx.body = envelope(await readRoom(id, await act(ctx, query(ctx, acting).user_id, deps)));
   });
   router.get("/chat/task_state/:id", async (ctx: Context) => {
-    ctx.body = await taskState(String(ctx["params"].id).toLowerCase(), goneSignal(ctx), deps);
+    ctx.body = await taskState(String(ctx["params"].id).toLowerCase(), watchClient(ctx).signal, deps);
   });
 }
 
@@ -131,5 +141,10 @@ async function act(ctx: Context, userId: number, deps: ApiDeps): Promise<Scope> 
   const caller = await deps.directory.user(userId);
   if (!caller) throw new AppError("user_not_found", "User matching query does not exist.");
   ctx.state["userId"] = caller.id;
-  return { deps, caller, gone: goneSignal(ctx) };
+  return {
+    deps,
+    caller: { ...caller, credential: `user:${caller.id}` },
+    client: { address: ctx.ip, userAgent: ctx.get("user-agent") },
+    gone: watchClient(ctx).signal,
+  };
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { userStatuses } from "../../shared/db/entities.ts";
-import { idParam, messageText, shortText, waitParam } from "../http/schemas.ts";
+import { clientKey, idParam, messageText, shortText, waitParam } from "../http/schemas.ts";
 import { CreateUserInput } from "../users/schemas.ts";
 
 export const pathId = z.object({ id: idParam });
@@ -52,3 +52,6 @@ export const newMessage = z.object({
   from: z.union([z.number().int().transform(String), z.string()]).pipe(idParam),
   text: messageText,
 });
+
+/** Not of old, but harmless to who does not know it: what is sent again under one key is stored once. */
+export const retryKey = z.object({ "idempotency-key": clientKey.optional() });

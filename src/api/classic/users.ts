@@ -3,7 +3,7 @@ import { rows } from "../../shared/db/database.ts";
 import type { ApiDeps } from "../deps.ts";
 import { createUser } from "../users/create-user.ts";
 import { type UserRow, userColumns } from "../users/present.ts";
-import { cachedPage } from "../users/users-cache.ts";
+import { type CachedPage, cachedPage } from "../users/users-cache.ts";
 import { presentUser } from "./present.ts";
 import type { newUser, userFilters } from "./schemas.ts";
 
@@ -11,10 +11,8 @@ import type { newUser, userFilters } from "./schemas.ts";
 const MOST = 10_000;
 
 /** The whole list as a bare array, cached like the list of /v1. */
-export async function listClassicUsers(filters: z.output<typeof userFilters>, deps: ApiDeps): Promise<string> {
-  const { json } = await cachedPage({ classic: true, ...filters }, () => readUsers(filters, deps), deps);
-  return json;
-}
+export const listClassicUsers = (filters: z.output<typeof userFilters>, deps: ApiDeps): Promise<CachedPage> =>
+  cachedPage({ classic: true, ...filters }, () => readUsers(filters, deps), deps);
 
 async function readUsers(filters: z.output<typeof userFilters>, { em }: ApiDeps): Promise<string> {
   const found = await rows<UserRow>(

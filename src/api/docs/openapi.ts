@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { z } from "zod";
 import { type ErrorCode, errorCodes } from "../../shared/errors.ts";
-import type { Route } from "../http/route.ts";
+import { impliedErrors, type Route } from "../http/route.ts";
 import { ProblemView } from "../tasks/schemas.ts";
 
 type Json = Record<string, unknown>;
@@ -30,12 +30,15 @@ export function openapi(routes: readonly Route[]): Json {
         "every read can wait. In demo mode `?user_id=` or an `X-User-Id` header says who is asking.",
     },
     servers: [{ url: "/" }],
-    security: [{ demoUser: [] }, { demoUserHeader: [] }],
+    security: [{ bearer: [] }, { apiKey: [], actAs: [] }, { demoUser: [] }, { demoUserHeader: [] }],
     tags: [...new Set(routes.map(({ tag }) => tag))].map((name) => ({ name })),
     paths,
     components: {
       schemas: components,
       securitySchemes: {
+        bearer: { type: "http", scheme: "bearer", description: "An access token of a sign-in, or a bot's token" },
+        apiKey: { type: "apiKey", in: "header", name: "X-API-Key", description: "`<id>:<secret>` of a client" },
+        actAs: { type: "apiKey", in: "header", name: "X-Act-As", description: "The user in whose name a client acts" },
         demoUser: { type: "apiKey", in: "query", name: "user_id", description: "Demo mode only" },
         demoUserHeader: { type: "apiKey", in: "header", name: "X-User-Id", description: "Demo mode only" },
       },
@@ -60,7 +63,7 @@ function operation(route: Route, schema: ToSchema, problem: Json): Json {
     ...(route.body && {
       requestBody: { required: true, content: { "application/json": { schema: schema(route.body, "input") } } },
     }),
-    responses: { ...answers(route, schema), ...failures(route.errors, problem) },
+    responses: { ...answers(route, schema), ...failures([...route.errors, ...impliedErrors(route)], problem) },
   };
 }
 

@@ -28,6 +28,7 @@ export const healthRoutes = [
     tag: "Health",
     summary: "Alive",
     access: "public",
+    budget: "none",
     responses: { 200: { description: "This process answers", body: z.object({ status: z.literal("alive") }) } },
     errors: [],
     handle: async () => reply(200, { status: "alive" as const }),
@@ -39,6 +40,7 @@ export const healthRoutes = [
     tag: "Health",
     summary: "Can it do its work, and if not, what is missing",
     access: "public",
+    budget: "none",
     responses: {
       200: { description: "Everything is there", body: ReadyView },
       503: { description: "Something is missing", body: ReadyView },

@@ -18,9 +18,16 @@ function answerProblem(ctx: Context, error: AppError): void {
   const requestId: string = ctx.state["requestId"];
   ctx.status = error.status;
   ctx.set({ ...error.headers });
+  if (error.status === 401) ctx.set("WWW-Authenticate", challengeOf(error));
   if (error.status === 503 && !error.headers["Retry-After"]) ctx.set("Retry-After", "1");
   ctx.type = "application/problem+json; charset=utf-8";
   ctx.body = JSON.stringify(problemOf(error, requestId));
+}
+
+/** RFC 6750: a token that was shown and is not good is an invalid one; no token at all is no error yet. */
+function challengeOf({ code }: AppError): string {
+  const shown = code === "token_invalid" || code === "token_expired" || code === "session_ended";
+  return shown ? 'Bearer realm="parley", error="invalid_token"' : 'Bearer realm="parley"';
 }
 
 /** The unknown is logged, once, here. */

@@ -1,9 +1,10 @@
 import Router from "@koa/router";
 import type { Context } from "koa";
+import { AppError } from "../../shared/errors.ts";
 import type { ApiDeps } from "../deps.ts";
-import { goneSignal } from "./gone.ts";
+import { watchClient } from "./gone.ts";
 import { identify } from "./identity.ts";
-import { Raw, type Route, type Scope } from "./route.ts";
+import { type Caller, Raw, type Route, type Scope } from "./route.ts";
 import { parse } from "./validation.ts";
 
 /** Turns route values into a router; what a route says is what happens, for all of them in this one place. */
@@ -19,28 +20,48 @@ async function answer(route: Route, ctx: Context, deps: ApiDeps): Promise<void> 
   ctx.state["route"] = route.id;
   const body = takeBody(ctx);
   const caller = await identify(route, ctx, deps);
-  const input = {
+  const budget = route.budget ?? (route.method === "get" ? "reads" : "sends");
+  if (budget !== "none") ctx.set(await deps.limits.take(budget, caller?.id, ctx.ip));
+  const input = parseInput(route, ctx, body);
+  const request = watchClient(ctx);
+  // A read may be parked for long; what ends the session itself, like a sign-out, may not end with it.
+  const endsWith = caller && route.method === "get" ? [caller.credential, `user:${caller.id}` as const] : [];
+  const detach = deps.credentials.attach(endsWith, request);
+  try {
+    const client = { address: ctx.ip, userAgent: ctx.get("user-agent") };
+    const scope: Scope = { deps, caller: caller as Caller, client, gone: request.signal };
+    const reply = await route.handle(input, scope);
+    // Whose session ended while they waited is told so, whatever the wait has brought.
+    if (request.signal.reason instanceof AppError) throw request.signal.reason;
+    send(route, ctx, reply);
+  } finally {
+    detach();
+  }
+}
+
+function parseInput(route: Route, ctx: Context, body: unknown) {
+  return {
     params: route.params && parse(route.params, ctx["params"]),
     query: route.query && parse(route.query, singleValues(ctx.query)),
     // No body at all is an empty one, so that the answer names each field that is missing.
     body: route.body && parse(route.body, body ?? {}),
     headers: route.headers && parse(route.headers, ctx.headers),
   };
-  const scope: Scope = { deps, caller: caller as Scope["caller"], gone: goneSignal(ctx) };
-  const reply = await route.handle(input, scope);
-  if (reply.headers) ctx.set(reply.headers);
-  ctx.status = reply.status;
-  const schema = route.responses[reply.status]?.body;
-  if (!schema) ctx.body = null;
-  else if (reply.body instanceof Raw) sendJson(ctx, reply.body.json);
-  // Everything leaves through its schema: a column added tomorrow cannot leak.
-  else sendJson(ctx, JSON.stringify(schema.parse(reply.body)));
-  if (!schema) ctx.status = reply.status;
 }
 
-function sendJson(ctx: Context, json: string): void {
+function send(route: Route, ctx: Context, reply: Awaited<ReturnType<Route["handle"]>>): void {
+  if (reply.headers) ctx.set(reply.headers);
+  const schema = route.responses[reply.status]?.body;
+  if (!schema) {
+    ctx.body = null;
+    // Koa takes an empty body for 204; it may be a 304.
+    ctx.status = reply.status;
+    return;
+  }
+  ctx.status = reply.status;
   ctx.type = "application/json; charset=utf-8";
-  ctx.body = json;
+  // Everything leaves through its schema: a column added tomorrow cannot leak.
+  ctx.body = reply.body instanceof Raw ? reply.body.json : JSON.stringify(schema.parse(reply.body));
 }
 
 /** `from` says who is asking (in demo mode) and belongs to no route's body. */

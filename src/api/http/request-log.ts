@@ -16,8 +16,11 @@ export function requestLog({ log, hub }: Pick<ApiDeps, "log" | "hub">): Middlewa
     // A connection that is kept would keep the process: it stops.
     if (hub.closing) ctx.set("Connection", "close");
     if (!log.isLevelEnabled("info")) return;
-    const { route, userId } = ctx.state as { route?: string; userId?: number };
+    const { route, userId, credential } = ctx.state as { route?: string; userId?: number; credential?: string };
     const ms = Math.round((performance.now() - startedAt) * 10) / 10;
-    log.info({ requestId, method: ctx.method, path: ctx.path, route, userId, status: ctx.status, ms }, "request");
+    log.info(
+      { requestId, method: ctx.method, path: ctx.path, route, userId, credential, status: ctx.status, ms },
+      "request",
+    );
   };
 }

@@ -1,20 +1,36 @@
 import type { z } from "zod";
 import type { ErrorCode } from "../../shared/errors.ts";
+import type { CredentialName, Scopes } from "../auth/credentials.ts";
 import type { ApiDeps } from "../deps.ts";
+import type { BudgetName } from "./limits.ts";
 
 export type Method = "get" | "post" | "put" | "patch" | "delete";
 
-/** Who is asking; the same value whatever way they showed it. */
-export interface Caller {
+/** An account that may ask. */
+export interface Account {
   readonly id: number;
   readonly username: string;
   readonly isAdmin: boolean;
+}
+
+/** Who is asking, and how they showed it. */
+export interface Caller extends Account {
+  readonly credential: CredentialName;
+  /** What an API key may do; undefined for a person, who may do what their account may. */
+  readonly scopes?: Scopes | undefined;
+}
+
+/** Where a request comes from. */
+export interface Client {
+  readonly address: string;
+  readonly userAgent: string;
 }
 
 /** What a handler gets besides its input. */
 export interface Scope {
   readonly deps: ApiDeps;
   readonly caller: Caller;
+  readonly client: Client;
   /** Aborted when the client has gone away: whatever still waits for it may stop. */
   readonly gone: AbortSignal;
 }
@@ -72,8 +88,10 @@ export interface RouteSpec<
   readonly tag: string;
   readonly summary: string;
   readonly description?: string;
-  /** `public` asks nobody; `caller` needs one; `caller-or-demo` needs one except in demo mode. */
-  readonly access: "public" | "caller" | "caller-or-demo";
+  /** `public` asks nobody; `caller` needs one; `admin` an admin; `caller-or-demo` needs one except in demo mode. */
+  readonly access: "public" | "caller" | "admin" | "caller-or-demo";
+  /** What the request is counted as: if not said, reads for a GET and sends for the rest. */
+  readonly budget?: BudgetName | "none";
   readonly params?: P;
   readonly query?: Q;
   readonly body?: B;
@@ -96,6 +114,14 @@ export interface Route
   extends Omit<RouteSpec<z.ZodType, z.ZodType, z.ZodType, z.ZodType, Record<number, ResponseSpec>>, "handle"> {
   // biome-ignore lint/suspicious/noExplicitAny: the input's types live in defineRoute, where each route is checked
   handle(input: any, scope: Scope): Promise<{ status: number; body?: unknown; headers?: Headers }>;
+}
+
+/** What any route may answer besides its own errors, because of what it asks of whoever calls. */
+export function impliedErrors({ access, budget }: Pick<Route, "access" | "budget">): ErrorCode[] {
+  const limited: ErrorCode[] = budget === "none" ? [] : ["rate_limited"];
+  if (access === "public") return limited;
+  const who: ErrorCode[] = ["not_signed_in", "token_invalid", "token_expired", "session_ended", "insufficient_scope"];
+  return [...limited, ...who, "validation_failed", ...(access === "admin" ? (["not_allowed"] as const) : [])];
 }
 
 /** A route is one value: mounting, validation, OpenAPI and the contract tests all read it. */

@@ -42,7 +42,6 @@ const sendResponses = {
 const sendErrors = [
   "malformed_json",
   "validation_failed",
-  "not_signed_in",
   "body_too_large",
   "unsupported_media_type",
   "idempotency_mismatch",
@@ -124,7 +123,7 @@ export const messageRoutes = [
     params: roomParams,
     query: pageQuery,
     responses: { 200: { description: "A page", body: HistoryView, headers: { ...offsetHeader, Link: "next, prev" } } },
-    errors: ["validation_failed", "not_signed_in", "not_a_member", "room_not_found", "database_unavailable"],
+    errors: ["validation_failed", "not_a_member", "room_not_found", "database_unavailable"],
     async handle({ params, query }, scope) {
       const { body, headers } = await listRoomMessages(params.id, query, scope);
       return reply(200, body, headers);
@@ -140,7 +139,7 @@ export const messageRoutes = [
     params: userParams,
     query: pageQuery,
     responses: { 200: { description: "A page", body: HistoryView, headers: { ...offsetHeader, Link: "next, prev" } } },
-    errors: ["validation_failed", "not_signed_in", "user_not_found", "database_unavailable"],
+    errors: ["validation_failed", "user_not_found", "database_unavailable"],
     async handle({ params, query }, scope) {
       const { body, headers } = await listUserMessages(params.id, query, scope);
       return reply(200, body, headers);
@@ -165,7 +164,7 @@ export const messageRoutes = [
       mark_seen: flagParam.meta({ description: "Marks what is in this answer as seen" }),
     }),
     responses: { 200: { description: "What there is, or nothing once the time is up", body: UnseenView } },
-    errors: ["validation_failed", "not_signed_in", "queue_unavailable", "database_unavailable"],
+    errors: ["validation_failed", "queue_unavailable", "database_unavailable"],
     async handle({ query }, scope) {
       const command = {
         waitMs: query.wait * 1_000,
@@ -190,7 +189,6 @@ export const messageRoutes = [
     errors: [
       "malformed_json",
       "validation_failed",
-      "not_signed_in",
       "not_a_member",
       "room_not_found",
       "message_not_found",
@@ -213,7 +211,7 @@ export const messageRoutes = [
     access: "caller",
     params: messageParams,
     responses: { 200: { description: "The message", body: MessageView } },
-    errors: ["validation_failed", "not_signed_in", "message_not_found", "database_unavailable"],
+    errors: ["validation_failed", "message_not_found", "database_unavailable"],
     handle: async ({ params }, scope) => reply(200, await getMessage(params.id, scope)),
   }),
   defineRoute({
@@ -225,7 +223,7 @@ export const messageRoutes = [
     access: "caller",
     params: messageParams,
     responses: { 200: { description: "The receipts", body: ReceiptsView } },
-    errors: ["validation_failed", "not_signed_in", "message_not_found", "database_unavailable"],
+    errors: ["validation_failed", "message_not_found", "database_unavailable"],
     handle: async ({ params }, scope) => reply(200, await getReceipts(params.id, scope)),
   }),
 ];

@@ -31,7 +31,7 @@ export async function readUnseen(command: ReadUnseen, scope: Scope) {
   const deadline = performance.now() + command.waitMs;
   for (;;) {
     const snapshot = await takeSnapshot(command, scope);
-    const pending = pendingMarks(command.ack, snapshot.stored);
+    const { pending } = snapshot;
     await storeMarks(pending, scope);
     if (snapshot.messages.length > 0) return answer(snapshot, pending, command, scope);
 
@@ -66,9 +66,6 @@ async function answer(found: Found, pending: Marks, { limit, markSeen }: ReadUns
     more: found.unseenCount > messages.length,
   };
 }
-
-const pendingMarks = (ack: Marks, stored: ReadonlyMap<number, number>): Marks =>
-  new Map([...ack].filter(([roomId, seq]) => seq > (stored.get(roomId) ?? Number.POSITIVE_INFINITY)));
 
 /** With the queue away the marks are not lost: the next token carries them, and the next poll tries again. */
 async function storeMarks(marks: Marks, scope: Scope): Promise<void> {
@@ -105,8 +102,8 @@ interface Snapshot extends Found {
   /** The log position that this is the state of. */
   readonly head: number;
   readonly roomIds: readonly number[];
-  /** The stored read pointers of the rooms that the ack names. */
-  readonly stored: ReadonlyMap<number, number>;
+  /** What of the ack is not stored yet. */
+  readonly pending: Marks;
 }
 
 async function takeSnapshot({ ack, roomId, limit }: ReadUnseen, { caller, deps }: Scope): Promise<Snapshot> {
@@ -117,14 +114,14 @@ async function takeSnapshot({ ack, roomId, limit }: ReadUnseen, { caller, deps }
     roomId ?? null,
     limit,
   ]);
-  const { head, room_ids, stored, messages, unseen_count } = row!;
-  return { head, roomIds: room_ids, stored: new Map(stored), messages, unseenCount: unseen_count };
+  const { head, room_ids, pending, messages, unseen_count } = row!;
+  return { head, roomIds: room_ids, pending: new Map(pending), messages, unseenCount: unseen_count };
 }
 
 interface SnapshotRow {
   head: number;
   room_ids: number[];
-  stored: [number, number][];
+  pending: [number, number][];
   messages: MessageRow[];
   unseen_count: number;
 }
@@ -135,8 +132,9 @@ interface SnapshotRow {
  */
 const snapshotSql = `
   with mine as materialized (
-    select m.room_id, m.read_seq as stored_seq, greatest(m.read_seq, coalesce(a.seq, 0)) as read_seq, r.last_seq,
-      a.seq is not null as acked
+    select m.room_id, m.read_seq as stored_seq, r.last_seq, a.seq is not null as acked,
+      -- An ack covers what was shown, and never what is still to come.
+      greatest(m.read_seq, least(coalesce(a.seq, 0), r.last_seq)) as read_seq
     from members m
     join rooms r on r.id = m.room_id
     left join unnest($2::bigint[], $3::bigint[]) as a (room_id, seq) on a.room_id = m.room_id
@@ -162,7 +160,8 @@ const snapshotSql = `
   select
     (select head from log_head) as head,
     (select coalesce(jsonb_agg(room_id), '[]') from mine) as room_ids,
-    (select coalesce(jsonb_agg(jsonb_build_array(room_id, stored_seq)), '[]') from mine where acked) as stored,
+    (select coalesce(jsonb_agg(jsonb_build_array(room_id, read_seq)), '[]') from mine
+      where acked and read_seq > stored_seq) as pending,
     (select coalesce(jsonb_agg(to_jsonb(shown) order by shown.pos), '[]') from shown) as messages,
     (select coalesce(sum(n), 0)::bigint from behind b cross join lateral (
       select count(*) as n from messages m

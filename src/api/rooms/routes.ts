@@ -10,13 +10,7 @@ import { deleteRoom, updateRoom } from "./update-room.ts";
 const params = z.object({ id: idParam });
 const memberParams = z.object({ id: idParam, user_id: idParam });
 const bodyErrors = ["malformed_json", "validation_failed", "body_too_large", "unsupported_media_type"] as const;
-const roomErrors = [
-  "validation_failed",
-  "not_signed_in",
-  "not_a_member",
-  "room_not_found",
-  "database_unavailable",
-] as const;
+const roomErrors = ["validation_failed", "not_a_member", "room_not_found", "database_unavailable"] as const;
 
 export const roomRoutes = [
   defineRoute({
@@ -29,7 +23,7 @@ export const roomRoutes = [
     access: "caller",
     body: CreateRoomInput,
     responses: { 201: { description: "The new room", body: RoomView, headers: { Location: "The room" } } },
-    errors: [...bodyErrors, "not_signed_in", "user_not_found", "room_name_taken", "database_unavailable"],
+    errors: [...bodyErrors, "user_not_found", "room_name_taken", "database_unavailable"],
     async handle({ body }, scope) {
       const id = await createRoom(body, scope.caller.id, scope.deps);
       return reply(201, await getRoom(id, scope), { Location: `/v1/rooms/${id}` });
@@ -51,7 +45,7 @@ export const roomRoutes = [
         headers: { "Stream-Next-Offset": "The feed position from which /v1/events goes on (mine only)", Link: "next" },
       },
     },
-    errors: ["validation_failed", "not_signed_in", "database_unavailable"],
+    errors: ["validation_failed", "database_unavailable"],
     async handle({ query }, scope) {
       const list =
         query.scope === "public" ? await listPublicRooms(query, scope.deps) : await listMyRooms(query, scope);

@@ -50,14 +50,14 @@ function endedBy(settled: Settled, task: TaskView): TaskView {
 
 /** The message itself proves that a send is done, for as long as it exists; before that the queue knows. */
 async function look(id: string, senderId: number | undefined, deps: ApiDeps): Promise<TaskView> {
-  const [stored, job] = await Promise.all([findMessage(id, deps), findJob(id, deps)]);
+  const [stored, found] = await Promise.all([findMessage(id, deps), findJob(id, deps)]);
   if (stored) {
     if (senderId !== undefined && stored.sender_id !== senderId) throw notFound(id);
-    return doneWith(stored, Math.max(job?.attemptsMade ?? 1, 1), id);
+    return doneWith(stored, Math.max(found?.job.attemptsMade ?? 1, 1), id);
   }
-  if (!job) return findFailure(id, senderId, deps);
-  if (senderId !== undefined && ownerOf(job) !== senderId) throw notFound(id);
-  return ofJob(job, deps);
+  if (!found) return findFailure(id, senderId, deps);
+  if (senderId !== undefined && ownerOf(found.job) !== senderId) throw notFound(id);
+  return ofJob(found, deps);
 }
 
 const ownerOf = (job: Job): number =>
@@ -70,9 +70,20 @@ const findMessage = (id: string, { em }: ApiDeps): Promise<MessageRow | undefine
     [id],
   );
 
-async function findJob(id: string, { backend, log }: ApiDeps): Promise<Job | undefined> {
+interface FoundJob {
+  readonly job: Job;
+  readonly state: TaskView["state"];
+}
+
+/** The state is asked for before the job, so that a job that has ended comes with how it ended. */
+async function findJob(id: string, { backend: { queue }, log }: ApiDeps): Promise<FoundJob | undefined> {
   try {
-    return await backend.queue.getJob(id);
+    const before = await queue.getJobState(id);
+    const job = before === "unknown" ? undefined : await queue.getJob(id);
+    if (!job) return undefined;
+    // It has ended between the two questions.
+    const state = job.finishedOn === undefined ? before : await queue.getJobState(id);
+    return { job, state: stateOf(state, job.attemptsMade) };
   } catch (cause) {
     throw queueUnavailable(log, cause);
   }
@@ -89,8 +100,7 @@ const doneWith = (message: MessageRow, attempts: number, id: string): TaskView =
   error: null,
 });
 
-async function ofJob(job: Job, deps: ApiDeps): Promise<TaskView> {
-  const state = stateOf(await job.getState(), job.attemptsMade);
+async function ofJob({ job, state }: FoundJob, deps: ApiDeps): Promise<TaskView> {
   const task: TaskView = {
     id: job.id!,
     kind: job.name as JobName,

@@ -16,7 +16,7 @@ export const taskRoutes = [
     params: z.object({ id: z.string().max(100) }),
     query: z.object({ wait: waitParam }),
     responses: { 200: { description: "The task", body: TaskView } },
-    errors: ["validation_failed", "not_signed_in", "task_not_found", "queue_unavailable", "database_unavailable"],
+    errors: ["validation_failed", "task_not_found", "queue_unavailable", "database_unavailable"],
     async handle({ params, query }, { deps, caller, gone }) {
       const id = params.id.toLowerCase();
       return reply(200, await getTask({ id, waitMs: query.wait * 1_000, senderId: caller.id, gone }, deps));

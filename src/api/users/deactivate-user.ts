@@ -2,6 +2,8 @@ import { rows } from "../../shared/db/database.ts";
 import { UserSchema } from "../../shared/db/entities.ts";
 import { LogWrites } from "../../shared/log/writes.ts";
 import { assertMayChangeUser, userNotFound } from "../../shared/policies.ts";
+import { announceEnd } from "../auth/credentials.ts";
+import { endSessions } from "../auth/sessions.ts";
 import type { Scope } from "../http/route.ts";
 import { lockRooms, removeMember } from "../rooms/membership.ts";
 import { changeUsers } from "./create-user.ts";
@@ -26,6 +28,8 @@ export async function deactivateUser(id: number, { caller, deps }: Scope): Promi
     if (!user) throw userNotFound(id);
     user.deactivatedAt = new Date();
     await tx.flush();
+    await endSessions(tx, "user_id = $1", [id]);
+    await announceEnd(tx, [`user:${id}`]);
     await writes.flush(tx);
     return id;
   });

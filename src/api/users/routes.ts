@@ -7,6 +7,7 @@ import { createUser } from "./create-user.ts";
 import { deactivateUser } from "./deactivate-user.ts";
 import { getUser } from "./get-user.ts";
 import { listUsers } from "./list-users.ts";
+import { assertGoodPassword } from "./passwords.ts";
 import { presentOwnUser, presentUser } from "./present.ts";
 import { CreateUserInput, ListUsersQuery, OwnUserView, UpdateUserInput, UsersView, UserView } from "./schemas.ts";
 import { updateUser } from "./update-user.ts";
@@ -22,10 +23,12 @@ export const userRoutes = [
     tag: "Users",
     summary: "Sign up",
     access: "public",
+    budget: "logins",
     body: CreateUserInput,
     responses: { 201: { description: "The new user", body: OwnUserView, headers: { Location: "The user" } } },
     errors: [...bodyErrors, "username_taken", "email_taken", "database_unavailable"],
     async handle({ body }, { deps }) {
+      assertGoodPassword(body.password, body.username);
       const user = await createUser(body, deps);
       return reply(201, presentOwnUser(user), { Location: `/v1/users/${user.id}` });
     },
@@ -48,7 +51,7 @@ export const userRoutes = [
       },
       304: { description: "Nothing has changed since the answer with this ETag" },
     },
-    errors: ["validation_failed", "not_signed_in", "database_unavailable"],
+    errors: ["validation_failed", "database_unavailable"],
     async handle({ query, headers }, { deps }) {
       const { json, hit } = await listUsers(query, deps);
       const etag = `"${createHash("sha256").update(json).digest("base64url").slice(0, 27)}"`;
@@ -66,7 +69,7 @@ export const userRoutes = [
     summary: "Who I am",
     access: "caller",
     responses: { 200: { description: "Me", body: OwnUserView } },
-    errors: ["validation_failed", "not_signed_in", "database_unavailable"],
+    errors: ["validation_failed", "database_unavailable"],
     handle: async (_, { caller, deps }) => reply(200, presentOwnUser(await getUser(caller.id, deps))),
   }),
   defineRoute({
@@ -78,7 +81,7 @@ export const userRoutes = [
     access: "caller",
     params,
     responses: { 200: { description: "The user", body: UserView } },
-    errors: ["validation_failed", "not_signed_in", "user_not_found", "database_unavailable"],
+    errors: ["validation_failed", "user_not_found", "database_unavailable"],
     handle: async ({ params: { id } }, { deps }) => reply(200, presentUser(await getUser(id, deps))),
   }),
   defineRoute({
@@ -91,15 +94,7 @@ export const userRoutes = [
     params,
     body: UpdateUserInput,
     responses: { 200: { description: "The user as it is now", body: OwnUserView } },
-    errors: [
-      ...bodyErrors,
-      "not_signed_in",
-      "not_allowed",
-      "user_not_found",
-      "username_taken",
-      "email_taken",
-      "database_unavailable",
-    ],
+    errors: [...bodyErrors, "not_allowed", "user_not_found", "username_taken", "email_taken", "database_unavailable"],
     handle: async ({ params: { id }, body }, scope) => reply(200, presentOwnUser(await updateUser(id, body, scope))),
   }),
   defineRoute({
@@ -112,7 +107,7 @@ export const userRoutes = [
     access: "caller",
     params,
     responses: { 204: { description: "Done" } },
-    errors: ["validation_failed", "not_signed_in", "not_allowed", "user_not_found", "database_unavailable"],
+    errors: ["validation_failed", "not_allowed", "user_not_found", "database_unavailable"],
     async handle({ params: { id } }, scope) {
       await deactivateUser(id, scope);
       return reply(204);

@@ -31,11 +31,16 @@ const username = z
   .max(32)
   .regex(/^[\p{L}\p{N}@.+_-]*$/u, "may contain letters, digits and @ . + - _ only");
 const email = z.string().trim().max(254).pipe(z.email());
+const password = z
+  .string()
+  .min(8)
+  .max(128)
+  .meta({ description: "8 to 128 characters; not the username, not digits only, not a common one" });
 const status = z.enum(userStatuses);
 
 export const CreateUserInput = z.strictObject({
   username,
-  password: z.string().min(8).max(128),
+  password,
   email: email.nullable().optional(),
   first_name: shortText(150).optional(),
   last_name: shortText(150).optional(),
@@ -45,6 +50,9 @@ export const CreateUserInput = z.strictObject({
 
 export const UpdateUserInput = z.strictObject({
   username: username.optional(),
+  password: password.optional().meta({ description: "A new one; ends all other sessions" }),
+  current_password: z.string().max(128).optional().meta({ description: "Needed for a new password" }),
+  is_admin: z.boolean().optional().meta({ description: "By admins only" }),
   email: email.nullable().optional(),
   first_name: shortText(150).optional(),
   last_name: shortText(150).optional(),

@@ -33,7 +33,7 @@ const HOUR_S = 3_600;
 
 export const jobOptions = {
   // With the waits below: about a minute and a half, longer than a failover of the database. A database that is away
-  // altogether costs no attempt (worker/batch.ts waits for it).
+  // altogether costs no attempt (worker/batcher.ts waits for it).
   attempts: 10,
   backoff: { type: "exponential", delay: 200, jitter: 0.5 },
   removeOnComplete: { age: 24 * HOUR_S, count: 10_000 },

@@ -49,4 +49,6 @@ export const channels = {
   task: "parley_task",
   /** A user was added, changed or deactivated: payload = user id. */
   users: "parley_users",
+  /** A session, token or client has ended: payload = its kind and id. */
+  credentials: "parley_credentials",
 } as const;

@@ -15,6 +15,8 @@ export interface TailEvents {
   onTask(taskId: string): void;
   /** A user changed; `undefined` when some may have changed unheard. */
   onUser(userId: number | undefined): void;
+  /** A credential ended; `undefined` when some may have ended unheard. */
+  onCredential(name: string | undefined): void;
   /** The log is another one than before (a restored backup): nothing remembered holds. */
   onReset(): void;
 }
@@ -107,11 +109,13 @@ export class Tail {
     if (another && this.#epoch !== "") this.#events.onReset();
     this.#epoch = row.epoch;
     this.#events.onUser(undefined);
+    this.#events.onCredential(undefined);
   }
 
   #notified(channel: string, payload: string): void {
     if (channel === channels.task) this.#events.onTask(payload);
     else if (channel === channels.users) this.#events.onUser(Number(payload));
+    else if (channel === channels.credentials) this.#events.onCredential(payload);
     else this.#read();
   }
 

@@ -1,0 +1,152 @@
+import { type EntityManager, oneRow, rows } from "../../shared/db/database.ts";
+import { AppError } from "../../shared/errors.ts";
+import { channels } from "../../shared/log/entry.ts";
+import type { Logger } from "../../shared/logger.ts";
+import { Memory } from "../memory.ts";
+
+export const scopes = ["read", "write", "admin"] as const;
+export type Scopes = readonly (typeof scopes)[number][];
+
+interface KnownSession {
+  readonly userId: number;
+  readonly expiresAt: Date;
+}
+
+interface KnownToken {
+  readonly id: number;
+  readonly userId: number;
+  readonly expiresAt: Date | null;
+}
+
+export interface KnownClient {
+  readonly id: string;
+  readonly secretHash: Uint8Array;
+  readonly scopes: Scopes;
+}
+
+/** What a credential is called, where one has to be named: in the log, and when it ends. */
+export type CredentialName = `session:${string}` | `token:${string}` | `client:${string}` | `user:${string}`;
+
+const TOUCH_EVERY_MS = 60_000;
+
+/**
+ * What shows who is asking, remembered until the database says that it has ended. A request that is running when its
+ * credential ends is ended with it.
+ */
+export class Credentials {
+  readonly #em: EntityManager;
+  readonly #log: Logger;
+  readonly #sessions: Memory<string, KnownSession>;
+  readonly #tokens: Memory<string, KnownToken>;
+  readonly #clients: Memory<string, KnownClient>;
+  readonly #running = new Map<CredentialName, Set<AbortController>>();
+  readonly #touched = new Map<CredentialName, number>();
+
+  constructor({ em, log }: { em: EntityManager; log: Logger }) {
+    this.#em = em;
+    this.#log = log;
+    this.#sessions = new Memory((id) => oneRow(em, sessionSql, [id]).then(withDate<KnownSession>));
+    this.#tokens = new Memory((hash) => oneRow(em, tokenSql, [Buffer.from(hash, "hex")]).then(withDate<KnownToken>));
+    this.#clients = new Memory((id) => oneRow<KnownClient>(em, clientSql, [id]));
+  }
+
+  async session(id: string): Promise<KnownSession> {
+    const session = await this.#sessions.get(id);
+    if (!session || session.expiresAt.getTime() <= Date.now()) throw ended();
+    this.#touch(`session:${id}`, "update sessions set last_used_at = now() where id = $1", id);
+    return session;
+  }
+
+  async token(hash: Buffer): Promise<KnownToken> {
+    const token = await this.#tokens.get(hash.toString("hex"));
+    if (!token) throw new AppError("token_invalid", "The token is not one of ours, or was revoked");
+    if (token.expiresAt && token.expiresAt.getTime() <= Date.now()) {
+      throw new AppError("token_expired", "The token has expired");
+    }
+    this.#touch(`token:${token.id}`, "update api_tokens set last_used_at = now() where id = $1", token.id);
+    return token;
+  }
+
+  async client(id: string): Promise<KnownClient | undefined> {
+    return this.#clients.get(id);
+  }
+
+  touchClient(id: string): void {
+    this.#touch(`client:${id}`, "update api_clients set last_used_at = now() where id = $1", id);
+  }
+
+  /** From here to the call of what it returns, the end of one of these credentials ends the request. */
+  attach(names: readonly CredentialName[], request: AbortController): () => void {
+    for (const name of names) {
+      const running = this.#running.get(name);
+      if (running) running.add(request);
+      else this.#running.set(name, new Set([request]));
+    }
+    return () => {
+      for (const name of names) {
+        const running = this.#running.get(name);
+        running?.delete(request);
+        if (running?.size === 0) this.#running.delete(name);
+      }
+    };
+  }
+
+  /** From the tail: this credential has ended, or all may have, unheard. */
+  forget(name: CredentialName | undefined): void {
+    if (name === undefined) {
+      this.#forgetAll();
+      return;
+    }
+    const id = name.slice(name.indexOf(":") + 1);
+    if (name.startsWith("session:")) this.#sessions.forget(id);
+    else if (name.startsWith("client:")) this.#clients.forget(id);
+    // Tokens are remembered by their hash, which nobody tells; one is seldom revoked.
+    else this.#tokens.clear();
+    this.#end(name);
+  }
+
+  #forgetAll(): void {
+    for (const memory of [this.#sessions, this.#tokens, this.#clients]) memory.clear();
+    for (const name of this.#running.keys()) {
+      if (!name.startsWith("session:")) continue;
+      // A session whose end was not heard of ends its running requests now.
+      this.session(name.slice("session:".length)).catch((error: unknown) => {
+        if (error instanceof AppError) this.#end(name);
+      });
+    }
+  }
+
+  #end(name: CredentialName): void {
+    for (const request of [...(this.#running.get(name) ?? [])]) request.abort(ended());
+  }
+
+  /** Once a minute is enough to tell when something was last used. */
+  #touch(name: CredentialName, sql: string, id: string | number): void {
+    const now = Date.now();
+    if (now - (this.#touched.get(name) ?? 0) < TOUCH_EVERY_MS) return;
+    this.#touched.set(name, now);
+    rows(this.#em, sql, [id]).catch((error: unknown) =>
+      this.#log.warn({ reason: String(error) }, "last use not noted"),
+    );
+  }
+}
+
+const ended = (): AppError => new AppError("session_ended", "The session has ended; sign in again");
+
+const withDate = <T>(row: unknown): T | undefined => {
+  if (row === undefined) return undefined;
+  const { expiresAt, ...rest } = row as { expiresAt: string | null };
+  return { ...rest, expiresAt: expiresAt === null ? null : new Date(expiresAt) } as T;
+};
+
+/** Inside the transaction that ends a credential: every process hears of it once it commits. */
+export async function announceEnd(tx: EntityManager, names: readonly CredentialName[]): Promise<void> {
+  await rows(tx, "select pg_notify($1, name) from unnest($2::text[]) as t (name)", [channels.credentials, names]);
+}
+
+const sessionSql = `
+  select user_id as "userId", expires_at as "expiresAt" from sessions where id = $1 and ended_at is null`;
+const tokenSql = `
+  select id, user_id as "userId", expires_at as "expiresAt" from api_tokens where hash = $1 and revoked_at is null`;
+const clientSql = `
+  select id, secret_hash as "secretHash", scopes from api_clients where id = $1 and revoked_at is null`;

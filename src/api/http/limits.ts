@@ -1,0 +1,151 @@
+import { RateLimiterRes } from "rate-limiter-flexible";
+import type { Backend, Limiter } from "../../shared/backend.ts";
+import type { Env } from "../../shared/env.ts";
+import { AppError } from "../../shared/errors.ts";
+import type { Headers } from "./route.ts";
+
+export type BudgetName = "sends" | "reads" | "logins";
+
+const WINDOW_S = 60;
+/** An address may stand for many people. */
+const ADDRESS_FACTOR = 10;
+/** Wrong passwords for one account, or from one address, before it has to wait. */
+const LOGIN_FAILURES = 10;
+/** The store is asked for this part of a budget at a time, so that most requests need not ask it. */
+const LEASE_PART = 50;
+const MOST_LEASES = 20_000;
+
+interface Taken {
+  readonly allowed: boolean;
+  readonly remaining: number;
+  readonly resetMs: number;
+}
+
+interface Lease {
+  left: number;
+  readonly remaining: number;
+  readonly resetsAt: number;
+}
+
+/** One budget, shared by all processes through the store; each takes a part of it at a time. */
+class Budget {
+  readonly name: string;
+  readonly points: number;
+  readonly #limiter: Limiter;
+  readonly #part: number;
+  readonly #leases = new Map<string, Lease>();
+
+  constructor(backend: Backend, name: string, points: number) {
+    this.name = name;
+    this.points = points;
+    this.#limiter = backend.createLimiter({ name, points, windowS: WINDOW_S });
+    this.#part = partOf(points);
+  }
+
+  async take(key: string): Promise<Taken> {
+    const now = performance.now();
+    const lease = this.#leases.get(key);
+    if (lease && lease.resetsAt > now && lease.left > 0) {
+      lease.left--;
+      return { allowed: true, remaining: lease.remaining + lease.left, resetMs: lease.resetsAt - now };
+    }
+    const { allowed, remaining, resetMs } = await consume(this.#limiter, key, this.#part);
+    if (allowed) this.#keep(key, { left: this.#part - 1, remaining, resetsAt: now + resetMs });
+    return { allowed, remaining: allowed ? remaining + this.#part - 1 : 0, resetMs };
+  }
+
+  #keep(key: string, lease: Lease): void {
+    this.#leases.delete(key);
+    this.#leases.set(key, lease);
+    // The oldest goes: what was left of it is given up, which only makes the limit stricter.
+    if (this.#leases.size > MOST_LEASES) this.#leases.delete(this.#leases.keys().next().value!);
+  }
+}
+
+/** A divisor, so that the last part is used up as well. */
+function partOf(points: number): number {
+  for (let part = Math.max(1, Math.floor(points / LEASE_PART)); part > 1; part--) if (points % part === 0) return part;
+  return 1;
+}
+
+async function consume(limiter: Limiter, key: string, points: number): Promise<Taken> {
+  try {
+    const result = await limiter.consume(key, points);
+    return { allowed: true, remaining: result.remainingPoints, resetMs: result.msBeforeNext };
+  } catch (refused) {
+    if (!(refused instanceof RateLimiterRes)) throw refused;
+    return { allowed: false, remaining: 0, resetMs: refused.msBeforeNext };
+  }
+}
+
+export interface LoginAttempt {
+  failed(): Promise<void>;
+  succeeded(): Promise<void>;
+}
+
+/** How much anybody may do in a minute: per user and per address, sends, reads and sign-ins each for themselves. */
+export class Limits {
+  readonly #on: boolean;
+  readonly #perUser: Readonly<Record<BudgetName, Budget>>;
+  readonly #perAddress: Readonly<Record<BudgetName, Budget>>;
+  readonly #failures: Limiter;
+
+  constructor({ env, backend }: { env: Env; backend: Backend }) {
+    this.#on = (env.RATE_LIMITS ?? (env.AUTH_MODE === "demo" ? "off" : "on")) === "on";
+    const budgets = (prefix: string, factor: number) => ({
+      sends: new Budget(backend, `${prefix}sends`, env.RATE_SENDS * factor),
+      reads: new Budget(backend, `${prefix}reads`, env.RATE_READS * factor),
+      logins: new Budget(backend, `${prefix}logins`, env.RATE_LOGINS * factor),
+    });
+    this.#perUser = budgets("", 1);
+    this.#perAddress = budgets("address-", ADDRESS_FACTOR);
+    this.#failures = backend.createLimiter({ name: "login-failures", points: LOGIN_FAILURES, windowS: WINDOW_S });
+  }
+
+  /** Takes one from the budgets of this request; answers the headers that tell how much is left. */
+  async take(name: BudgetName, userId: number | undefined, address: string): Promise<Headers> {
+    if (!this.#on) return {};
+    const taking = [this.#taken(this.#perAddress[name], networkOf(address))];
+    if (userId !== undefined) taking.push(this.#taken(this.#perUser[name], String(userId)));
+    const budgets = await Promise.all(taking);
+    const tightest = budgets.reduce((a, b) => (b.taken.remaining < a.taken.remaining ? b : a));
+    const refused = budgets.find(({ taken }) => !taken.allowed);
+    if (refused) throw tooMany(`too many ${name} in a minute`, refused.taken.resetMs, headersOf(refused));
+    return headersOf(tightest);
+  }
+
+  async #taken(budget: Budget, key: string) {
+    return { budget, taken: await budget.take(key) };
+  }
+
+  /** Wrong passwords are counted whether limits are on or off: this one protects people, not the server. */
+  async loginAttempt(name: string, address: string): Promise<LoginAttempt> {
+    const keys = [`account:${name}`, `address:${networkOf(address)}`] as const;
+    const before = await Promise.all(keys.map((key) => this.#failures.get(key)));
+    const full = before.find((result) => result !== null && result.consumedPoints >= LOGIN_FAILURES);
+    if (full) throw tooMany("too many wrong passwords", full.msBeforeNext, {});
+    return {
+      failed: async () => void (await Promise.all(keys.map((key) => consume(this.#failures, key, 1)))),
+      // The account has shown who it is; what the address tried on others still counts.
+      succeeded: async () => void (await this.#failures.delete(keys[0])),
+    };
+  }
+}
+
+function tooMany(what: string, resetMs: number, headers: Headers): AppError {
+  const seconds = Math.max(1, Math.ceil(resetMs / 1_000));
+  const text = `${what[0]!.toUpperCase()}${what.slice(1)}; try again in ${seconds} s`;
+  return new AppError("rate_limited", text, { headers: { ...headers, "Retry-After": String(seconds) } });
+}
+
+/** As the IETF's draft on rate limit headers has them. */
+const headersOf = ({ budget, taken }: { budget: Budget; taken: Taken }): Headers => ({
+  "RateLimit-Policy": `"${budget.name}";q=${budget.points};w=${WINDOW_S}`,
+  RateLimit: `"${budget.name}";r=${Math.max(0, taken.remaining)};t=${Math.ceil(taken.resetMs / 1_000)}`,
+});
+
+/** In IPv6 one customer has a whole /64; an IPv4 address in its IPv6 form is itself. */
+function networkOf(address: string): string {
+  const plain = address.replace(/^::ffff:/, "");
+  return plain.includes(":") ? plain.split(":").slice(0, 4).join(":") : plain;
+}

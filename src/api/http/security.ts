@@ -1,0 +1,62 @@
+import cors from "@koa/cors";
+import helmet from "helmet";
+import type { Context, Middleware } from "koa";
+
+/** Headers that keep browsers from doing more with an answer than it is meant for. */
+export function securityHeaders(): Middleware {
+  const setHeaders = helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        "default-src": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+        "object-src": ["'none'"],
+      },
+    },
+    // Who embeds pictures or scripts of ours across origins is told by CORS, for the origins that may.
+    crossOriginResourcePolicy: { policy: "same-site" },
+  });
+  return async (ctx, next) => {
+    await new Promise<void>((resolve, reject) => {
+      setHeaders(ctx.req, ctx.res, (error?: unknown) => (error ? reject(error) : resolve()));
+    });
+    await next();
+  };
+}
+
+const EXPOSED = [
+  "ETag",
+  "Idempotent-Replayed",
+  "Link",
+  "Location",
+  "RateLimit",
+  "RateLimit-Policy",
+  "Retry-After",
+  "Stream-Next-Offset",
+  "X-Cache",
+  "X-Request-Id",
+];
+const ALLOWED = [
+  "Authorization",
+  "Content-Type",
+  "Idempotency-Key",
+  "If-None-Match",
+  "Prefer",
+  "X-Act-As",
+  "X-API-Key",
+  "X-Request-Id",
+  "X-User-Id",
+];
+
+/** Pages of these origins may call; of no others. Credentials are in headers, so cookies never are. */
+export function allowOrigins(origins: readonly string[]): Middleware {
+  const anyone = origins.includes("*");
+  return cors({
+    origin: (ctx: Context) => (anyone ? "*" : origins.includes(ctx.get("origin")) ? ctx.get("origin") : ""),
+    allowMethods: "GET,HEAD,POST,PUT,PATCH,DELETE",
+    allowHeaders: ALLOWED,
+    exposeHeaders: EXPOSED,
+    maxAge: 600,
+  });
+}

@@ -1,0 +1,131 @@
+import { expect } from "chai";
+import { routes } from "../../../src/api/routes.ts";
+import { type Answer, buildRoom, buildUser, buildUsers, call, type Person, say, toRoom, toUser } from "../../calls.ts";
+import { answered } from "../../contract.ts";
+import { buildWorld, type World } from "../../world.ts";
+
+interface Ask {
+  readonly as?: Person;
+  /** What stands for `:id` and the like in the route's path. */
+  readonly params?: Readonly<Record<string, number | string>>;
+  readonly query?: string;
+  readonly body?: object;
+  readonly headers?: Record<string, string>;
+}
+
+interface Scene {
+  readonly ann: Person;
+  readonly ben: Person;
+  readonly room: { id: number };
+  readonly message: { id: string };
+}
+
+/** Its first word is the route's. */
+type GoodCall = readonly [what: string, status: number, ask: (scene: Scene) => Ask | Promise<Ask>];
+
+describe("each route answers as it declares", () => {
+  let world: World;
+  let scene: Scene;
+  /** `sendToRoom 202 location`: which headers came with which answer. */
+  const headersSeen = new Set<string>();
+
+  before(async () => {
+    world = await buildWorld();
+    const [ann, ben] = (await buildUsers(world, 2)) as [Person, Person];
+    const [room] = await Promise.all([1, 2].map(() => buildRoom(world, [ann, ben], { is_public: true })));
+    const message = await say(world, ann, toRoom(room!), "hello");
+    for (const text of ["how are you?", "and you?"]) await say(world, ann, toRoom(room!), text);
+    for (const text of ["between us", "and nobody else"]) await say(world, ann, toUser(ben), text);
+    scene = { ann, ben, room: room!, message };
+  });
+  after(() => world?.close());
+
+  const by = (person: Person, id?: number | string, more: Ask = {}): Ask => ({
+    as: person,
+    ...(id !== undefined && { params: { id } }),
+    ...more,
+  });
+  const byMember = (person: Person, { id }: { id: number }): Ask =>
+    by(person, id, { params: { id, user_id: person.id } });
+  const wait = { prefer: "wait=10" };
+
+  const calls: readonly GoodCall[] = [
+    ["createUser", 201, () => ({ body: { username: "Charlotte", password: "Passw0rd!", email: "c@example.org" } })],
+    ["listUsers", 200, ({ ann }) => by(ann, undefined, { query: "limit=1" })],
+    ["listUsers as it is known", 304, async ({ ann }) => by(ann, undefined, { headers: await ifUsersChanged(ann) })],
+    ["getMe", 200, ({ ann }) => by(ann)],
+    ["getUser", 200, ({ ann, ben }) => by(ann, ben.id)],
+    ["updateUser", 200, ({ ann }) => by(ann, ann.id, { body: { status: "Busy", email: null } })],
+    ["deactivateUser", 204, async () => byThemselves(await buildUser(world))],
+
+    ["createRoom", 201, ({ ann, ben }) => by(ann, undefined, { body: { name: "garden", member_ids: [ben.id] } })],
+    ["listRooms of my own", 200, ({ ben }) => by(ben, undefined, { query: "limit=1" })],
+    ["listRooms of everybody", 200, ({ ben }) => by(ben, undefined, { query: "scope=public&limit=1" })],
+    ["getRoom", 200, ({ ben, room }) => by(ben, room.id)],
+    ["updateRoom", 200, ({ ann, room }) => by(ann, room.id, { body: { name: "the yard" } })],
+    ["putMember who is new", 200, async ({ room }) => byMember(await buildUser(world), room)],
+    ["putMember who is one", 200, ({ room, ben }) => byMember(ben, room)],
+    ["deleteMember", 204, async ({ ann, ben }) => byMember(ben, await buildRoom(world, [ann, ben]))],
+    ["deleteRoom", 204, async ({ ann }) => by(ann, (await buildRoom(world, [ann])).id)],
+
+    ["sendToRoom", 202, ({ ann, room }) => by(ann, room.id, { body: { text: "soon" } })],
+    ["sendToRoom that waits", 201, ({ ann, room }) => by(ann, room.id, { body: keyed, headers: wait })],
+    ["sendToUser", 202, ({ ann, ben }) => by(ann, ben.id, { body: { text: "soon" } })],
+    ["sendToUser that waits", 201, ({ ann, ben }) => by(ann, ben.id, { body: { text: "now" }, headers: wait })],
+    ["listRoomMessages", 200, ({ ben, room }) => by(ben, room.id, { query: "limit=1" })],
+    ["listUserMessages", 200, ({ ben, ann }) => by(ben, ann.id, { query: "limit=1" })],
+    ["readUnseen with messages", 200, ({ ben }) => by(ben)],
+    ["readUnseen without", 200, ({ ann }) => by(ann)],
+    ["markSeen of messages", 202, ({ ben, message }) => by(ben, undefined, { body: { message_ids: [message.id] } })],
+    ["markSeen of a room", 202, ({ ben, room }) => by(ben, undefined, { body: { room_id: room.id, up_to: 2 } })],
+    ["getMessage", 200, ({ ben, message }) => by(ben, message.id)],
+    ["getReceipts", 200, ({ ann, message }) => by(ann, message.id)],
+
+    ["getTask of a send", 200, ({ ann, message }) => by(ann, message.id)],
+    ["getTask of a mark", 200, async ({ ben, room }) => by(ben, await mark(ben, room), { query: "wait=10" })],
+    ["healthz", 200, () => ({})],
+    ["readyz", 200, () => ({})],
+  ];
+  const keyed = { text: "now", client_key: "once" };
+  const byThemselves = (person: Person): Ask => by(person, person.id);
+
+  for (const [what, status, ask] of calls) {
+    it(`${what} answers ${status}`, async () => {
+      const [id] = what.split(" ") as [string];
+      const answer = await answerOf(id, await ask(scene));
+      expect(answer.status, JSON.stringify(answer.body)).to.equal(status);
+      for (const name of answer.headers.keys()) headersSeen.add(`${id} ${status} ${name}`);
+    });
+  }
+
+  it("there was a good answer of every kind from every route, with every header that it declares", () => {
+    const declared = routes.flatMap(({ id, responses }) =>
+      Object.entries(responses)
+        .filter(([status]) => Number(status) < 400)
+        .map(([status, { headers = {} }]) => ({ kind: `${id} ${status}`, headers: Object.keys(headers) })),
+    );
+    expect(declared.map(({ kind }) => kind).filter((kind) => !answered.has(kind))).to.deep.equal([]);
+    const named = declared.flatMap(({ kind, headers }) => headers.map((name) => `${kind} ${name.toLowerCase()}`));
+    expect(named.filter((header) => !headersSeen.has(header))).to.deep.equal([]);
+  });
+
+  function answerOf(id: string, { as, params = {}, query, body, headers = {} }: Ask): Promise<Answer> {
+    const route = routes.find((one) => one.id === id)!;
+    const path = route.path.replace(/:(\w+)/g, (_, name: string) => String(params[name]));
+    return call(world, route.method.toUpperCase(), query ? `${path}?${query}` : path, {
+      headers,
+      ...(as && { as: as.id }),
+      ...(body && { body }),
+    });
+  }
+
+  async function ifUsersChanged(as: Person): Promise<Record<string, string>> {
+    const { headers } = await call(world, "GET", "/v1/users", { as: as.id });
+    return { "if-none-match": headers.get("etag")! };
+  }
+
+  async function mark(as: Person, room: { id: number }): Promise<string> {
+    const body = { room_id: room.id, up_to: 3 };
+    return (await call(world, "POST", "/v1/messages/seen", { as: as.id, body })).body.task_id;
+  }
+});

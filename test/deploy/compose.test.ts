@@ -1,0 +1,168 @@
+import { existsSync, readFileSync } from "node:fs";
+import { expect } from "chai";
+import { parse } from "yaml";
+import { envSchema, readEnv } from "../../src/shared/env.ts";
+
+interface Service {
+  readonly image?: string;
+  readonly build?: string;
+  readonly command?: readonly string[];
+  readonly restart?: string;
+  readonly environment?: Readonly<Record<string, string | number>>;
+  readonly ports?: readonly string[];
+  readonly volumes?: readonly string[];
+  readonly healthcheck?: { readonly test: readonly string[] };
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+}
+
+interface Compose {
+  readonly services: Readonly<Record<string, Service>>;
+  readonly volumes: Readonly<Record<string, unknown>>;
+}
+
+const root = new URL("../../", import.meta.url);
+const text = (path: string): string => readFileSync(new URL(path, root), "utf8");
+const exists = (path: string): boolean => existsSync(new URL(path, root));
+
+const source = text("docker-compose.yml");
+/** As Compose reads it where no variable is set: each `${NAME:-default}` is its default. */
+const { services, volumes } = parse(
+  source,
+  (_, value: unknown) =>
+    typeof value === "string" ? value.replace(/\$\{\w+:-([^}]*)\}/g, (_, preset: string) => preset) : value,
+  { merge: true },
+) as Compose;
+const named = Object.entries(services);
+const ours = named.filter(([, { build }]) => build !== undefined);
+/** Runs once and ends, as against staying up. */
+const endsByItself = ({ restart }: Service): boolean => restart === "no";
+
+/** What follows an instruction, wherever it stands. */
+const instructions = (name: string): string[] =>
+  [...text("Dockerfile").matchAll(new RegExp(`^${name} +(.+)$`, "gm"))].map((found) => found[1]!);
+
+describe("docker-compose.yml", () => {
+  it("brings up Postgres, Redis, the migration, the API and the worker", () => {
+    expect(services).to.include.all.keys("postgres", "redis", "migrate", "api", "worker");
+    expect(ours.map(([name]) => name)).to.deep.equal(["migrate", "api", "worker"]);
+  });
+
+  it("needs no variable to be set", () => {
+    expect(JSON.stringify({ services, volumes })).to.not.include("$");
+  });
+
+  for (const [name, service] of named) {
+    describe(name, () => {
+      it("has an image or is built", () => {
+        expect([service.image, service.build].filter((from) => from !== undefined)).to.have.length(1);
+      });
+
+      it("stays up and says how it is, or ends by itself", () => {
+        if (endsByItself(service)) return;
+        expect(service.restart).to.equal("unless-stopped");
+        expect(service.healthcheck?.test[0]).to.equal("CMD");
+      });
+
+      it("depends on services that exist and can be what is asked of them", () => {
+        for (const [other, { condition }] of Object.entries(service.depends_on ?? {})) {
+          const needed = services[other];
+          expect(needed, other).to.be.an("object");
+          expect(condition, other).to.equal(
+            endsByItself(needed!) ? "service_completed_successfully" : "service_healthy",
+          );
+        }
+      });
+
+      it("keeps its data in volumes that are declared", () => {
+        for (const volume of service.volumes ?? []) expect(volumes).to.have.property(volume.split(":")[0]!);
+      });
+
+      it("is published on this machine only", () => {
+        for (const port of service.ports ?? []) expect(port).to.match(/^127\.0\.0\.1:\d+:\d+$/);
+      });
+    });
+  }
+
+  for (const [name, { command, environment = {} }] of ours) {
+    describe(`the process ${name}`, () => {
+      it("is a file that exists", () => {
+        expect(command?.[0]).to.equal("node");
+        expect(exists(command![1]!), command![1]).to.equal(true);
+      });
+
+      it("is told nothing that no process reads", () => {
+        expect(Object.keys(envSchema.shape)).to.include.members(Object.keys(environment));
+      });
+
+      it("accepts what it is told", () => {
+        const told = Object.fromEntries(Object.entries(environment).map(([key, value]) => [key, String(value)]));
+        const env = readEnv(told);
+        expect(env).to.include({ NODE_ENV: "production", AUTH_MODE: "token" });
+        expect(env.DATABASE_URL).to.be.a("string");
+        expect(env.REDIS_URL).to.be.a("string");
+      });
+    });
+  }
+
+  it("the API listens where its port is published", () => {
+    const { environment, ports } = services["api"]!;
+    expect(environment).to.include({ HOST: "0.0.0.0" });
+    expect(ports![0]!.split(":").at(-1)).to.equal(String(environment!["PORT"]));
+  });
+
+  it("what the API writes is kept in a volume that it may write to", () => {
+    const { environment, volumes: mounts } = services["api"]!;
+    const folder = String(environment!["DATA_DIR"]);
+    expect(mounts!.map((mount) => mount.split(":")[1])).to.deep.equal([folder]);
+    expect(instructions("RUN")).to.include(`install --directory --owner=node --group=node ${folder}`);
+  });
+
+  it("the worker's health is a connection to the port of its Redis", () => {
+    const { environment, healthcheck } = services["worker"]!;
+    const { port } = new URL(String(environment!["REDIS_URL"]));
+    const hex = Number(port).toString(16).toUpperCase().padStart(4, "0");
+    expect(healthcheck!.test).to.include(`:${hex} 01 `);
+  });
+
+  it("Redis keeps what it takes, and refuses what it cannot hold", () => {
+    const command = services["redis"]!.command!;
+    const optionOf = (option: string): string | undefined => command[command.indexOf(option) + 1];
+    expect(optionOf("--appendonly")).to.equal("yes");
+    expect(optionOf("--maxmemory-policy")).to.equal("noeviction");
+    expect(services["redis"]!.volumes!.join()).to.match(/:\/data$/);
+  });
+
+  it("Postgres keeps its data where the image of its version puts them", () => {
+    const { image, volumes: mounts } = services["postgres"]!;
+    const major = Number(/^postgres:(\d+)/.exec(image!)?.[1]);
+    const folder = major >= 18 ? "/var/lib/postgresql" : "/var/lib/postgresql/data";
+    expect(mounts!.map((mount) => mount.split(":")[1])).to.deep.equal([folder]);
+  });
+});
+
+describe("Dockerfile", () => {
+  /** What comes from this folder, and not from another stage. */
+  const copied = instructions("COPY")
+    .filter((line) => !line.startsWith("--from"))
+    .flatMap((line) => line.split(/ +/).slice(0, -1));
+
+  it("copies files that exist and that .dockerignore lets in", () => {
+    const letIn = text(".dockerignore").split("\n");
+    expect(copied).to.include.members(["package.json", "package-lock.json", "src"]);
+    for (const path of copied) {
+      expect(exists(path), path).to.equal(true);
+      expect(letIn).to.include(`!${path}`);
+    }
+  });
+
+  it("takes the Node that npm brings elsewhere", () => {
+    const { dependencies } = JSON.parse(text("package.json")) as { dependencies: { node: string } };
+    const major = dependencies.node.split(".")[0];
+    for (const image of instructions("FROM")) expect(image).to.match(new RegExp(`^node:${major}-`));
+  });
+
+  it("does not run as root, and is stopped by the signal that processes listen to", () => {
+    expect(instructions("USER").at(-1)).to.equal("node");
+    expect(instructions("STOPSIGNAL")).to.deep.equal(["SIGTERM"]);
+  });
+});
