@@ -8,12 +8,14 @@ import { Backlog } from "./backlog.ts";
 import { Directory } from "./directory.ts";
 import { Limits } from "./http/limits.ts";
 import { Hub } from "./realtime/hub.ts";
+import { Parking } from "./realtime/parking.ts";
 import { TaskWaiters } from "./tasks/task-waiters.ts";
 
 /** What the API has besides what every process has: the tail, and who is fed by it. */
 export interface ApiDeps extends Deps {
   readonly tail: Tail;
   readonly hub: Hub;
+  readonly parking: Parking;
   readonly directory: Directory;
   readonly taskWaiters: TaskWaiters;
   readonly backlog: Backlog;
@@ -52,7 +54,8 @@ export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
   const backlog = new Backlog(deps);
   closeBacklog(options.closers, backlog);
   const limits = new Limits(deps);
-  return { ...deps, tail, hub, directory, taskWaiters, backlog, credentials, accessTokens, limits };
+  const parking = new Parking(hub);
+  return { ...deps, tail, hub, parking, directory, taskWaiters, backlog, credentials, accessTokens, limits };
 }
 
 const closeBacklog = (closers: Closers, backlog: Backlog): void =>

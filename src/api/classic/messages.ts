@@ -43,8 +43,10 @@ export async function readAllUnseen(waitMs: number, scope: Scope) {
   const unseen = await readUnseen({ waitMs, limit: MOST, roomId: undefined, ack: new Map(), markSeen: true }, scope);
   const byRoom = Map.groupBy(unseen.messages, (message) => message.room_id);
   const rooms = await roomsOf(scope.caller.id, scope.deps);
-  return rooms.map((room) => ({ ...presentRoom(room), messages: (byRoom.get(room.id) ?? []).map(presentMessage) }));
+  return rooms.map((room) => ({ ...presentRoom(room), messages: (byRoom.get(room.id) ?? []).map(shown) }));
 }
+
+const shown = ({ json }: { readonly json: string }) => presentMessage(JSON.parse(json) as MessageView);
 
 const classicStates = {
   queued: "PENDING",

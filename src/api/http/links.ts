@@ -5,6 +5,3 @@ export function linkHeader(links: Readonly<Record<string, string | undefined>>):
     .map(([rel, query]) => `<?${query}>; rel="${rel}"`);
   return parts.length === 0 ? {} : { Link: parts.join(", ") };
 }
-
-/** The position from which the event feed goes on: `<epoch>_<16 digits>`, so that texts sort as positions do. */
-export const offsetOf = (epoch: string, pos: number): string => `${epoch}_${String(pos).padStart(16, "0")}`;

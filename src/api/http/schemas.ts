@@ -23,6 +23,12 @@ export const waitParam = wholeNumber(0, 55)
   .default(0)
   .meta({ description: "Seconds to wait if there is nothing yet", default: 0 });
 
+export const deviceParam = z
+  .string()
+  .regex(/^[\w.:-]{1,64}$/, "must be 1 to 64 letters, digits or . : _ -")
+  .optional()
+  .meta({ description: "Of two reads that wait for the same device the newer wins" });
+
 export const flagParam = z
   .enum(["true", "false", "1", "0"])
   .default("false")

@@ -1,8 +1,9 @@
 import { oneRow } from "../../shared/db/database.ts";
 import { type MessageRow, messageColumns, seenByCount } from "../../shared/db/message-row.ts";
 import { assertMayInRoom, directKey, type Role, type RoomKind, userNotFound } from "../../shared/policies.ts";
-import { linkHeader, offsetOf } from "../http/links.ts";
+import { linkHeader } from "../http/links.ts";
 import type { Scope } from "../http/route.ts";
+import { offsetOf } from "../realtime/offsets.ts";
 import { presentMessage } from "./present.ts";
 
 export interface Page {

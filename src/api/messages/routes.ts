@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { AppError } from "../../shared/errors.ts";
-import { defineRoute, reply, type Scope } from "../http/route.ts";
-import { cursorParam, flagParam, idParam, limitParam, waitParam } from "../http/schemas.ts";
+import { defineRoute, Raw, reply, type Scope } from "../http/route.ts";
+import { cursorParam, deviceParam, flagParam, idParam, limitParam, waitParam } from "../http/schemas.ts";
 import { waitForMessage } from "../tasks/wait-for-message.ts";
 import { decodeAck } from "./ack.ts";
 import { getMessage, getReceipts } from "./get-message.ts";
@@ -19,7 +19,7 @@ import {
   UnseenView,
 } from "./schemas.ts";
 import { sendMessage, type Target } from "./send-message.ts";
-import { readUnseen } from "./unseen.ts";
+import { readUnseen, unseenJson } from "./unseen.ts";
 
 const roomParams = z.object({ id: idParam.meta({ description: "Room" }) });
 const userParams = z.object({ id: idParam.meta({ description: "User" }) });
@@ -161,6 +161,7 @@ export const messageRoutes = [
       limit: limitParam(100),
       room_id: idParam.optional().meta({ description: "Only this room" }),
       ack: z.string().max(24_000).optional().meta({ description: "The `ack` of the answer before" }),
+      device: deviceParam,
       mark_seen: flagParam.meta({ description: "Marks what is in this answer as seen" }),
     }),
     responses: { 200: { description: "What there is, or nothing once the time is up", body: UnseenView } },
@@ -172,8 +173,9 @@ export const messageRoutes = [
         roomId: query.room_id,
         ack: decodeAck(query.ack),
         markSeen: query.mark_seen,
+        device: query.device,
       };
-      return reply(200, await readUnseen(command, scope), { "Cache-Control": "no-store" });
+      return reply(200, new Raw(unseenJson(await readUnseen(command, scope))), { "Cache-Control": "no-store" });
     },
   }),
   defineRoute({

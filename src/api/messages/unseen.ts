@@ -3,7 +3,8 @@ import { type MessageRow, messageColumns, seenByCount } from "../../shared/db/me
 import { enqueue } from "../../shared/jobs/enqueue.ts";
 import type { Entry } from "../../shared/log/entry.ts";
 import type { Scope } from "../http/route.ts";
-import { isNewMessageFor } from "../realtime/wants.ts";
+import { messageJson } from "../realtime/present.ts";
+import { isNewMessageFor } from "../realtime/visibility.ts";
 import { encodeAck, type Marks, mergeMarks } from "./ack.ts";
 import { presentMessage } from "./present.ts";
 
@@ -13,11 +14,31 @@ export interface ReadUnseen {
   readonly roomId: number | undefined;
   readonly ack: Marks;
   readonly markSeen: boolean;
+  readonly device?: string | undefined;
+}
+
+/** A message with its JSON, which is made once however many read it. */
+interface Shown {
+  readonly room_id: number;
+  readonly seq: number;
+  readonly json: string;
 }
 
 interface Found {
-  readonly messages: readonly MessageRow[];
+  readonly messages: readonly Shown[];
   readonly unseenCount: number;
+}
+
+export interface Unseen {
+  readonly messages: readonly Shown[];
+  readonly unseen_count: number;
+  readonly ack: string;
+  readonly more: boolean;
+}
+
+/** The messages go out as the texts that they are already. */
+export function unseenJson({ messages, ...rest }: Unseen): string {
+  return `{"messages":[${messages.map(({ json }) => json).join(",")}],${JSON.stringify(rest).slice(1)}`;
 }
 
 /** How long an answer with `mark_seen` waits for its mark to be stored, so that the next poll does not repeat it. */
@@ -27,7 +48,7 @@ const MARK_WITHIN_MS = 5_000;
  * What the caller has not seen. `ack` counts in this very answer; what of it is not stored yet travels on in the next
  * token, so that nothing is repeated on any process while the job waits.
  */
-export async function readUnseen(command: ReadUnseen, scope: Scope) {
+export async function readUnseen(command: ReadUnseen, scope: Scope): Promise<Unseen> {
   const deadline = performance.now() + command.waitMs;
   for (;;) {
     const snapshot = await takeSnapshot(command, scope);
@@ -45,22 +66,23 @@ export async function readUnseen(command: ReadUnseen, scope: Scope) {
 async function waitForMessages(
   { head, roomIds }: Snapshot,
   waitMs: number,
-  { roomId }: ReadUnseen,
+  { roomId, device }: ReadUnseen,
   { caller, deps, gone }: Scope,
-): Promise<MessageRow[] | "behind"> {
+): Promise<Shown[] | "behind"> {
   const wants = (entry: Entry): boolean =>
     isNewMessageFor(entry, caller.id) && (roomId === undefined || entry.roomId === roomId);
-  const wake = await deps.hub.wait({ userId: caller.id, pos: head, roomIds }, { wants, waitMs, gone });
+  const wake = await deps.parking.park({ userId: caller.id, pos: head, roomIds }, { wants, waitMs, gone, device });
   if (wake.why === "behind") return "behind";
-  return wake.why === "entries" ? wake.entries.map((entry) => entry.message!) : [];
+  if (wake.why !== "entries") return [];
+  return wake.entries.map((entry) => ({ room_id: entry.roomId!, seq: entry.message!.seq, json: messageJson(entry) }));
 }
 
-async function answer(found: Found, pending: Marks, { limit, markSeen }: ReadUnseen, scope: Scope) {
+async function answer(found: Found, pending: Marks, { limit, markSeen }: ReadUnseen, scope: Scope): Promise<Unseen> {
   const messages = found.messages.slice(0, limit);
   const held = mergeMarks(messages.map((message) => [message.room_id, message.seq] as const));
   if (markSeen && messages.length > 0) await markNow(held, scope);
   return {
-    messages: messages.map((message) => presentMessage(message, scope.caller.id)),
+    messages,
     unseen_count: found.unseenCount,
     ack: encodeAck(mergeMarks(pending, held)),
     more: found.unseenCount > messages.length,
@@ -115,7 +137,12 @@ async function takeSnapshot({ ack, roomId, limit }: ReadUnseen, { caller, deps }
     limit,
   ]);
   const { head, room_ids, pending, messages, unseen_count } = row!;
-  return { head, roomIds: room_ids, pending: new Map(pending), messages, unseenCount: unseen_count };
+  const shown = messages.map((message) => ({
+    room_id: message.room_id,
+    seq: message.seq,
+    json: JSON.stringify(presentMessage(message, caller.id)),
+  }));
+  return { head, roomIds: room_ids, pending: new Map(pending), messages: shown, unseenCount: unseen_count };
 }
 
 interface SnapshotRow {

@@ -1,9 +1,12 @@
 import type { Entry } from "../../shared/log/entry.ts";
+import { isVisible, joiningIn } from "./visibility.ts";
 
 /** So many entries are kept for readers that are a moment behind; at 5,000 entries a second, about two seconds. */
 const RECENT = 10_000;
 /** A view outlives its last reader by this long, so that the next poll finds it. */
 const VIEW_LIFE_MS = 60_000;
+/** So many readers are woken before others get their turn: each costs some tenths of a millisecond to answer. */
+const SLICE = 32;
 
 /** The state that a reader saw before it began to wait: everything up to `pos`, as a member of these rooms. */
 export interface Snapshot {
@@ -12,30 +15,35 @@ export interface Snapshot {
   readonly roomIds: readonly number[];
 }
 
-export type Wake =
-  | { readonly why: "entries"; readonly entries: readonly Entry[] }
-  /** `behind`: the snapshot is too old to go on from; take a new one. */
-  | { readonly why: "timeout" | "gone" | "closing" | "behind" };
+export type End = "closing" | "behind";
 
-export interface Waiting {
-  /** Which of the entries of the user's rooms are worth waking up for. */
-  readonly wants: (entry: Entry) => boolean;
-  readonly waitMs: number;
-  readonly gone: AbortSignal;
+/** Who reads on from a snapshot: woken with new entries, in order, each once, until it unsubscribes. */
+export interface Subscriber {
+  /** Which of the entries of the user's rooms it wants. */
+  wants(entry: Entry): boolean;
+  deliver(entries: readonly Entry[]): void;
+  /** `closing`: the process stops. `behind`: take a new snapshot. */
+  end(why: End): void;
 }
 
-/** What one user may see, kept by the log itself, shared by all their readers. */
-interface View {
-  readonly rooms: Set<number>;
-  readonly readers: Set<Reader>;
-  usedAt: number;
+export interface Subscription {
+  /** What came between the snapshot and now; what comes later is delivered. */
+  readonly missed: readonly Entry[];
+  unsubscribe(): void;
 }
 
 interface Reader {
-  /** What the reader has seen already: its snapshot may be ahead of the tail. */
-  readonly after: number;
-  readonly wants: (entry: Entry) => boolean;
-  wake(wake: Wake): void;
+  /** The last position that it has, or has no use for. */
+  after: number;
+  readonly subscriber: Subscriber;
+}
+
+/** What one user may see, kept by the log itself, shared by all their readers. */
+export interface View {
+  readonly userId: number;
+  readonly rooms: Set<number>;
+  readonly readers: Set<Reader>;
+  usedAt: number;
 }
 
 /**
@@ -48,31 +56,38 @@ export class Hub {
   readonly #sweeper = setInterval(() => this.#sweep(), VIEW_LIFE_MS / 2).unref();
   /** Contiguous: the entry at position p is at index p minus the first's. */
   #recent: Entry[] = [];
+  #waking: { view: View; entries: readonly Entry[] }[] = [];
   #closing = false;
 
   get closing(): boolean {
     return this.#closing;
   }
 
-  /** How many reads are parked here. */
+  /** How many reads are parked here, and how many streams and sockets read on. */
   get parked(): number {
     let count = 0;
     for (const view of this.#views.values()) count += view.readers.size;
     return count;
   }
 
-  /** Waits for entries after the snapshot. Whatever came between the snapshot and this call counts at once. */
-  wait(snapshot: Snapshot, { wants, waitMs, gone }: Waiting): Promise<Wake> {
-    if (this.#closing) return Promise.resolve({ why: "closing" });
-    if (gone.aborted) return Promise.resolve({ why: "gone" });
+  /** Registers first and tells what was missed second, in one go: nothing comes in between. */
+  subscribe(snapshot: Snapshot, subscriber: Subscriber): Subscription | End {
+    if (this.#closing) return "closing";
     const rooms = new Set(snapshot.roomIds);
-    const missed = this.#after(snapshot.pos);
-    if (!missed) return Promise.resolve({ why: "behind" });
-    const entries = missed.filter((entry) => isVisible(entry, snapshot.userId, rooms) && wants(entry));
+    const since = this.#after(snapshot.pos);
+    if (!since) return "behind";
+    const missed = since.filter((entry) => isVisible(entry, snapshot.userId, rooms) && subscriber.wants(entry));
     const view = this.#views.get(snapshot.userId) ?? this.#open(snapshot.userId, rooms);
-    view.usedAt = performance.now();
-    if (entries.length > 0) return Promise.resolve({ why: "entries", entries });
-    return park(view, { after: snapshot.pos, wants, waitMs, gone });
+    // The snapshot may be ahead of the tail, and the tail ahead of readers that are still being woken.
+    const reader = { after: Math.max(snapshot.pos, this.#recent.at(-1)?.pos ?? 0), subscriber };
+    view.readers.add(reader);
+    return {
+      missed,
+      unsubscribe: () => {
+        view.readers.delete(reader);
+        view.usedAt = performance.now();
+      },
+    };
   }
 
   /** From the tail: in order, each entry once. */
@@ -87,13 +102,24 @@ export class Hub {
         else perView.set(view, [entry]);
       }
     }
-    for (const [view, list] of perView) wakeReaders(view, list);
+    const idle = this.#waking.length === 0;
+    for (const [view, list] of perView) this.#waking.push({ view, entries: list });
+    if (idle) this.#wakeSlice();
+  }
+
+  /** The users of a room who have a reader here. */
+  *readersOf(roomId: number): Iterable<View> {
+    for (const view of this.#viewsByRoom.get(roomId) ?? []) if (view.readers.size > 0) yield view;
+  }
+
+  viewOf(userId: number): View | undefined {
+    return this.#views.get(userId);
   }
 
   /** Nothing remembered holds any more: everyone starts over. */
   reset(): void {
     this.#recent = [];
-    this.#wakeAll({ why: "behind" });
+    this.#endAll("behind");
     this.#views.clear();
     this.#viewsByRoom.clear();
   }
@@ -101,11 +127,23 @@ export class Hub {
   close(): void {
     this.#closing = true;
     clearInterval(this.#sweeper);
-    this.#wakeAll({ why: "closing" });
+    this.#endAll("closing");
   }
 
-  #wakeAll(wake: Wake): void {
-    for (const view of this.#views.values()) for (const reader of [...view.readers]) reader.wake(wake);
+  #endAll(why: End): void {
+    for (const view of this.#views.values()) for (const { subscriber } of [...view.readers]) subscriber.end(why);
+  }
+
+  /** In the order of the log; after a slice whoever else has something to do gets a turn. */
+  #wakeSlice(): void {
+    let woken = 0;
+    while (woken < SLICE) {
+      const next = this.#waking.shift();
+      if (!next) return;
+      woken += next.view.readers.size;
+      for (const reader of [...next.view.readers]) wake(reader, next.entries);
+    }
+    if (this.#waking.length > 0) setImmediate(() => this.#wakeSlice());
   }
 
   /** The entries after a position, or undefined if they are no longer all here. */
@@ -123,7 +161,7 @@ export class Hub {
   }
 
   #open(userId: number, rooms: Set<number>): View {
-    const view: View = { rooms, readers: new Set(), usedAt: performance.now() };
+    const view: View = { userId, rooms, readers: new Set(), usedAt: performance.now() };
     this.#views.set(userId, view);
     for (const roomId of rooms) this.#index(roomId, view);
     return view;
@@ -178,48 +216,8 @@ export class Hub {
   }
 }
 
-function park(view: View, { after, wants, waitMs, gone }: Waiting & { after: number }): Promise<Wake> {
-  return new Promise((resolve) => {
-    const reader: Reader = {
-      after,
-      wants,
-      wake(wake) {
-        clearTimeout(timer);
-        gone.removeEventListener("abort", onGone);
-        view.readers.delete(reader);
-        view.usedAt = performance.now();
-        resolve(wake);
-      },
-    };
-    const onGone = (): void => reader.wake({ why: "gone" });
-    const timer = setTimeout(() => reader.wake({ why: "timeout" }), waitMs);
-    gone.addEventListener("abort", onGone, { once: true });
-    view.readers.add(reader);
-  });
-}
-
-function wakeReaders(view: View, entries: readonly Entry[]): void {
-  for (const reader of [...view.readers]) {
-    const wanted = entries.filter((entry) => entry.pos > reader.after && reader.wants(entry));
-    if (wanted.length > 0) reader.wake({ why: "entries", entries: wanted });
-  }
-}
-
-/** Who may see a room's entries from this one on. */
-function joiningIn({ type, data }: Entry): number[] {
-  if (type === "member.joined") return [Number(data?.["user_id"])];
-  if (type !== "room.created") return [];
-  const members = (data?.["members"] ?? []) as readonly { id: number }[];
-  return members.map(({ id }) => id);
-}
-
-/** For one user who is a member of `rooms` before the entry; afterwards `rooms` is as the entry left it. */
-function isVisible(entry: Entry, userId: number, rooms: Set<number>): boolean {
-  const { roomId } = entry;
-  if (roomId === null) return entry.userId === userId;
-  if (joiningIn(entry).includes(userId)) rooms.add(roomId);
-  const visible = rooms.has(roomId);
-  const left = entry.type === "member.left" && entry.data?.["user_id"] === userId;
-  if (left || entry.type === "room.deleted") rooms.delete(roomId);
-  return visible;
+function wake(reader: Reader, entries: readonly Entry[]): void {
+  const fresh = entries.filter((entry) => entry.pos > reader.after && reader.subscriber.wants(entry));
+  reader.after = Math.max(reader.after, entries.at(-1)!.pos);
+  if (fresh.length > 0) reader.subscriber.deliver(fresh);
 }

@@ -1,8 +1,9 @@
 import { oneRow, rows } from "../../shared/db/database.ts";
 import { type MessageRow, messageColumns, seenByCount } from "../../shared/db/message-row.ts";
 import { assertMayInRoom, roomNotFound } from "../../shared/policies.ts";
-import { linkHeader, offsetOf } from "../http/links.ts";
+import { linkHeader } from "../http/links.ts";
 import type { Scope } from "../http/route.ts";
+import { offsetOf } from "../realtime/offsets.ts";
 import { isoTime } from "../http/schemas.ts";
 import { presentMessage } from "../messages/present.ts";
 import type { ListRooms, RoomView } from "./schemas.ts";

@@ -1,5 +1,6 @@
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { expect } from "chai";
+import { impliedErrors, type Route } from "../../../src/api/http/route.ts";
 import { routes } from "../../../src/api/routes.ts";
 import { type ErrorCode, errorCodes, isErrorCode } from "../../../src/shared/errors.ts";
 import { buildUser, get } from "../../calls.ts";
@@ -84,7 +85,7 @@ describe("the API's description of itself", () => {
   it("tells every way in which a route answers, well or not", () => {
     for (const route of routes) {
       const operation = operations().find(([, { operationId }]) => operationId === route.id)![1];
-      const statuses = [...Object.keys(route.responses), ...route.errors.map((code) => errorCodes[code].status), 500];
+      const statuses = [...Object.keys(route.responses), ...errorsOf(route).map((code) => errorCodes[code].status)];
       expect(Object.keys(operation.responses), route.id).to.have.members([...new Set(statuses.map(String))]);
       for (const [status, { body }] of Object.entries(route.responses)) {
         expect(Object.keys(operation.responses[status]!.content ?? {}), `${route.id} ${status}`).to.deep.equal(
@@ -106,11 +107,11 @@ describe("the API's description of itself", () => {
         expect(isErrorCode(code), `${where} ${code}`).to.equal(true);
         expect(String(errorCodes[code as ErrorCode].status), `${where} ${code}`).to.equal(status);
       }
-      const { errors } = routes.find(({ id }) => id === operationId)!;
+      const route = routes.find(({ id }) => id === operationId)!;
       expect(
         told.map(({ code }) => code),
         where,
-      ).to.have.members([...new Set([...errors, "internal"])]);
+      ).to.have.members(errorsOf(route));
     }
     const { code } = document.components.schemas["Problem"]!["properties"] as { code: { enum: string[] } };
     expect(code.enum).to.have.members(Object.keys(errorCodes));
@@ -167,6 +168,11 @@ describe("the API's description of itself", () => {
     }
   });
 });
+
+/** Its own, those that any route like it has, and that anything may fail on our side. */
+const errorsOf = (route: Route): ErrorCode[] => [
+  ...new Set([...route.errors, ...impliedErrors(route), "internal" as const]),
+];
 
 function schemasOf({ parameters, requestBody, responses }: Operation): Json[] {
   const answers = Object.values(responses);

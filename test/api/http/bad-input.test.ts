@@ -1,16 +1,18 @@
 import http from "node:http";
+import net from "node:net";
 import { text as readText } from "node:stream/consumers";
 import { gzipSync } from "node:zlib";
 import { expect } from "chai";
 import { z } from "zod";
 import type { Route } from "../../../src/api/http/route.ts";
 import { routes } from "../../../src/api/routes.ts";
-import { oneRow } from "../../../src/shared/db/database.ts";
+import { oneRow, rows } from "../../../src/shared/db/database.ts";
 import { type Answer, buildRoom, buildUser, call, expectProblem, get, say, toRoom, toUser } from "../../calls.ts";
 import { checkContract } from "../../contract.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 let world: World;
+let clientKey: string;
 
 /** `{ann}` in a path or in a body stands for one of these; they are known once the world is built. */
 const ids: Record<string, number | string> = {};
@@ -22,7 +24,7 @@ interface Ask {
   readonly as?: string;
   /** Sent as JSON; a text or bytes as they are. */
   readonly body?: unknown;
-  readonly headers?: Readonly<Record<string, string | undefined>>;
+  readonly headers?: Readonly<Record<string, string | string[] | undefined>>;
 }
 
 /**
@@ -100,6 +102,10 @@ async function exchange(method: string, path: string, headers: object, body: str
 // ── What each route takes, so that a rule can be tried on all of them ────────────────────────────────────────────────
 
 const goodBodies: Readonly<Record<string, object>> = {
+  login: { username: "Annabel", password: "Passw0rd!" },
+  refresh: { refresh_token: "plr_abc" },
+  createToken: { name: "a bot" },
+  createClient: { name: "a server" },
   createUser: { username: "somebody", password: "Passw0rd!" },
   updateUser: { first_name: "Ann" },
   createRoom: { name: "another room" },
@@ -109,6 +115,9 @@ const goodBodies: Readonly<Record<string, object>> = {
   markSeen: { message_ids: ["{message}"] },
 };
 const goodIds: Readonly<Record<string, string>> = {
+  "/v1/auth/sessions": "{session}",
+  "/v1/auth/tokens": "{token}",
+  "/v1/clients": "{client}",
   "/v1/users": "{ben}",
   "/v1/rooms": "{private}",
   "/v1/messages": "{message}",
@@ -117,12 +126,15 @@ const goodIds: Readonly<Record<string, string>> = {
 
 /** Like `POST /v1/rooms/{private}/messages`: answered well, unless something in it is exchanged. */
 function requestOf({ method, path }: Route, exchanged: Readonly<Record<string, string | undefined>> = {}): string {
-  const preset: Record<string, string | undefined> = { id: goodIds[nounOf(path)], user_id: "{ben}" };
+  const preset: Record<string, string | undefined> = { id: goodIds[collectionOf(path)], user_id: "{ben}" };
   return `${method.toUpperCase()} ${path.replace(/:(\w+)/g, (_, name: string) => exchanged[name] ?? preset[name]!)}`;
 }
 
-const nounOf = (path: string): string => /^\/v1\/\w+/.exec(path)?.[0] ?? "";
-const askOf = ({ id }: Route): Ask => (goodBodies[id] ? { body: goodBodies[id] } : {});
+const collectionOf = (path: string): string => path.split("/:")[0]!;
+const askOf = ({ id, access }: Route): Ask => ({
+  ...(goodBodies[id] && { body: goodBodies[id] }),
+  as: access === "admin" ? "root" : "ann",
+});
 
 interface Fields {
   readonly properties?: Record<string, object>;
@@ -134,7 +146,7 @@ const queryOf = ({ query }: Route): string[] => Object.keys(fieldsOf(query).prop
 
 /** Those whose good requests are known above; one of the tests tells which are not. */
 const isKnown = ({ id, path, body }: Route): boolean =>
-  (!body || id in goodBodies) && (!path.includes(":") || nounOf(path) in goodIds);
+  (!body || id in goodBodies) && (!path.includes(":") || collectionOf(path) in goodIds);
 const known = routes.filter(isKnown);
 
 /** Of each parameter that a query can have. */
@@ -159,6 +171,8 @@ const badIds = ["0", "-1", "9223372036854775808", "abc", "1.5"];
 const x = (length: number): string => "x".repeat(length);
 /** Half a character: JSON can write it, UTF-8 and so the database can't. */
 const HALF = "\ud800";
+/** Here it is still 9999, in UTC it is a year of five digits. */
+const LAST_MINUTE = "9999-12-31T23:59:59-12:00";
 
 describe("a request that can't be right", () => {
   before(async () => {
@@ -182,7 +196,7 @@ describe("a request that can't be right", () => {
     Object.assign(ids, { ann: ann.id, ben: ben.id, cat: cat.id, eve: eve.id, nobody: 424_242, nowhere: 424_242 });
     Object.assign(ids, { public: open.id, private: closed.id, foreign: foreign.id, scratch: scratch.id });
     Object.assign(ids, { direct: direct.room_id, message: message.id, secret: secret.id });
-    Object.assign(ids, { unknown: "0190c0de-0000-7000-8000-000000000000" });
+    Object.assign(ids, { unknown: "0190c0de-0000-7000-8000-000000000000", ...(await credentialsOf(ann.id)) });
   });
   after(() => world?.close());
 
@@ -202,6 +216,39 @@ describe("a request that can't be right", () => {
         ...(route.access === "caller" ? [[request, "by nobody", "401 not_signed_in", ask] as const] : []),
       ]);
     }
+
+    const shown = (headers: NonNullable<Ask["headers"]>): Ask => ({ as: "", headers });
+    const garbage = [
+      "Bearer",
+      "Bearer ",
+      "Bearer x",
+      "Bearer a.b.c",
+      "Bearer plt_x",
+      "Basic YTpi",
+      "x",
+      "Bearer x y",
+      "",
+    ];
+    const keys = ["", ":", "x", "{unknown}", "{unknown}:x", "{client}:", "{client}:x", "{client}:x:y", "\u00e4:\u00e4"];
+    refusesAll("a credential that is none is not one of ours", [
+      ...garbage.map((authorization): Row => {
+        return ["GET /v1/me", `by "${authorization}"`, "401 token_invalid", shown({ authorization })];
+      }),
+      ...keys.map((key): Row => {
+        return ["GET /v1/me", `by the key "${key}"`, "401 token_invalid", shown({ "x-api-key": key, "x-act-as": "1" })];
+      }),
+    ]);
+    refuses([
+      ["GET /v1/me", "by two tokens", "authorization", shown({ authorization: ["Bearer a", "Bearer b"] })],
+      ["GET /v1/me", "by two keys", "x-api-key", shown({ "x-api-key": ["a:b", "c:d"] })],
+    ]);
+    it("a key that acts for somebody who is none is refused", async () => {
+      const asking = (actAs: string | undefined, expected: string): Row => {
+        return ["GET /v1/me", `for ${actAs}`, expected, shown({ "x-api-key": clientKey, "x-act-as": actAs })];
+      };
+      const rows = [undefined, "", ...badIds].map((id) => asking(id, "X-Act-As"));
+      await forEachRow([...rows, asking("424242", "401 not_signed_in")], expectRefused);
+    });
 
     const from = (value: unknown) => ({ text: "hello", from: value });
     // Whoever turns lists within lists into a text, one by one, runs out of stack.
@@ -245,7 +292,7 @@ describe("a request that can't be right", () => {
       const json = JSON.stringify(good);
       const tooLong = json + " ".repeat(65_536);
       const row = (what: string, expected: string, body: unknown, headers: Ask["headers"] = {}): Row => {
-        return [requestOf(route), what, expected, { body, headers }];
+        return [requestOf(route), what, expected, { ...askOf(route), body, headers }];
       };
 
       const types = ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", undefined];
@@ -282,12 +329,13 @@ describe("a request that can't be right", () => {
         .filter(({ body }) => !body)
         .flatMap((route): Row[] => {
           // Of something that is not there, so that nothing happens where the body is passed over.
-          const request = requestOf(route, { id: route.path.startsWith("/v1/messages") ? "{unknown}" : "{nowhere}" });
+          const request = requestOf(route, { id: "{nowhere}" });
+          const { as = "ann" } = askOf(route);
           return [
-            [request, "with half an object", "", { body: "{" }],
-            [request, "with a list", "", { body: "[]" }],
-            [request, "as plain text", "", { body: "{}", headers: { "content-type": "text/plain" } }],
-            [request, "of more than 64 KiB", "", { body: `["${x(65_536)}"]` }],
+            [request, "with half an object", "", { as, body: "{" }],
+            [request, "with a list", "", { as, body: "[]" }],
+            [request, "as plain text", "", { as, body: "{}", headers: { "content-type": "text/plain" } }],
+            [request, "of more than 64 KiB", "", { as, body: `["${x(65_536)}"]` }],
           ];
         });
       await forEachRow(rows, async (row) => expect((await send(row)).status).to.be.below(500));
@@ -311,7 +359,6 @@ describe("a request that can't be right", () => {
       ["half a character in the last name", "last_name", { last_name: HALF }],
       ["an unknown status", "status", { status: "Away" }],
       ["a status message of 256 characters", "status_message", { status_message: x(256) }],
-      ["a wish to be an admin", "is_admin", { is_admin: true }],
       ["an id", "id", { id: 7 }],
       ["a name that is taken in another case", "409 username_taken username", { username: "benJAMIN" }],
       ["an address that is taken", "409 email_taken email", { username: "another", email: "benjamin@example.org" }],
@@ -321,18 +368,72 @@ describe("a request that can't be right", () => {
         { username: "another", email: "BENJAMIN@example.org" },
       ],
     ];
+    const badPasswords: [string, string, string][] = [
+      ["a password of 7 characters", "password", "Passw0r"],
+      ["a password of 129 characters", "password", x(129)],
+      ["a password of digits alone", "password", "8361947205"],
+      ["a password that everybody uses", "password", "Password1"],
+    ];
     refusesBodies("POST /v1/users", [
       ...userFields.map(
         ([what, expected, body]) => [what, expected, { ...goodBodies["createUser"], ...body }] as const,
       ),
-      ["a password of 7 characters", "password", { username: "somebody", password: x(7) }],
-      ["a password of 129 characters", "password", { username: "somebody", password: x(129) }],
+      ...badPasswords.map(([what, path, password]) => [what, path, { username: "somebody", password }] as const),
+      ["its username as password", "password", { username: "somebody", password: "SomeBody" }],
+      ["a wish to be an admin", "is_admin", { ...goodBodies["createUser"], is_admin: true }],
     ]);
+    const current_password = "Passw0rd!";
     refusesBodies("PATCH /v1/users/{ann}", [
       ...userFields,
-      ["a password", "password", { password: "Passw0rd!" }],
+      ...badPasswords.map(([what, path, password]) => [what, path, { password, current_password }] as const),
+      ["a wish to be an admin", "403 not_allowed", { is_admin: true }],
+      ["a new password alone", "403 wrong_password current_password", { password: "N3w-passw0rd" }],
+      ["a wrong password", "403 wrong_password current_password", { password: "N3w-passw0rd", current_password: "x" }],
       ["one right and one wrong", "409 email_taken", { first_name: "Changed", email: "benjamin@example.org" }],
     ]);
+
+    refusesBodies(
+      "POST /v1/auth/login",
+      [
+        [
+          "a username and an e-mail address",
+          "username",
+          { username: "Annabel", email: "a@b.c", password: "Passw0rd!" },
+        ],
+        ["neither username nor e-mail address", "username", { password: "Passw0rd!" }],
+        ["an empty password", "password", { username: "Annabel", password: "" }],
+        ["a wrong password", "401 wrong_credentials", { username: "Annabel", password: "passw0rd!" }],
+        ["an unknown name", "401 wrong_credentials", { username: "no-such-name", password: "Passw0rd!" }],
+        ["an address as username", "401 wrong_credentials", { username: "annabel@example.org", password: "Passw0rd!" }],
+        ["a NUL in the username", "username", { username: "Anna\u0000bel", password: "Passw0rd!" }],
+        ["a NUL in the e-mail address", "email", { email: "a\u0000@b.c", password: "Passw0rd!" }],
+      ],
+      "",
+    );
+    refusesBodies("POST /v1/auth/refresh", [
+      ["an empty token", "refresh_token", { refresh_token: "" }],
+      ["an unknown token", "401 token_invalid", { refresh_token: "plr_abc" }],
+      ["a token of 201 characters", "refresh_token", { refresh_token: x(201) }],
+    ]);
+    const until = (expires_at: unknown) => ({ name: "a bot", expires_at });
+    refusesBodies("POST /v1/auth/tokens", [
+      ["a blank name", "name", { name: " " }],
+      ["a NUL in the name", "name", { name: "\u0000" }],
+      ["an end that is over", "expires_at", until("2020-01-01T00:00:00Z")],
+      ["an end that is no time", "expires_at", until("tomorrow")],
+      ["an end on a day that is none", "expires_at", until("2999-02-30T00:00:00Z")],
+      ["an end after the year 9999", "expires_at", until(LAST_MINUTE)],
+      ["an end as a number", "expires_at", until(4_102_444_800)],
+    ]);
+    refusesBodies(
+      "POST /v1/clients",
+      [
+        ["a name of 101 characters", "name", { name: x(101) }],
+        ["no scopes", "scopes", { name: "a server", scopes: [] }],
+        ["an unknown scope", "scopes.1", { name: "a server", scopes: ["read", "everything"] }],
+      ],
+      "root",
+    );
 
     for (const request of ["POST /v1/rooms", "PATCH /v1/rooms/{private}"]) {
       refusesBodies(request, [
@@ -427,7 +528,7 @@ describe("a request that can't be right", () => {
       refusesAll(
         `${route.id} names the parameter that is wrong`,
         queryOf(route).flatMap((name) =>
-          (badValues[name] ?? []).map((value): Row => [`${requestOf(route)}?${name}=${value}`, "", name]),
+          (badValues[name] ?? []).map((value): Row => [`${requestOf(route)}?${name}=${value}`, "", name, askOf(route)]),
         ),
       );
     }
@@ -489,6 +590,18 @@ describe("a request that can't be right", () => {
       ["PATCH /v1/rooms/{direct}", "by one of the two", "409 room_is_direct", { body: { name: "ours" } }],
       ["DELETE /v1/rooms/{direct}", "by one of the two", "409 room_is_direct"],
 
+      ["POST /v1/auth/logout", "without a session", "404 session_not_found"],
+      ["DELETE /v1/auth/sessions/{unknown}", "", "404 session_not_found"],
+      ["DELETE /v1/auth/sessions/{session}", "by somebody else", "404 session_not_found", { as: "ben" }],
+      ["DELETE /v1/auth/tokens/{nobody}", "", "404 token_not_found"],
+      ["DELETE /v1/auth/tokens/{token}", "by somebody else", "404 token_not_found", { as: "ben" }],
+      ["POST /v1/clients", "by no admin", "403 not_allowed", { body: { name: "mine" } }],
+      ["GET /v1/clients", "by no admin", "403 not_allowed"],
+      ["GET /v1/clients/{client}", "by no admin", "403 not_allowed"],
+      ["DELETE /v1/clients/{client}", "by no admin", "403 not_allowed"],
+      ["GET /v1/clients/{unknown}", "", "404 client_not_found", { as: "root" }],
+      ["DELETE /v1/clients/{unknown}", "", "404 client_not_found", { as: "root" }],
+
       ["GET /v1/messages/{unknown}", "", "404 message_not_found"],
       ["GET /v1/messages/{secret}", "of somebody else's room", "404 message_not_found"],
       ["GET /v1/messages/{message}", "by who left the room", "404 message_not_found", { as: "eve" }],
@@ -532,17 +645,33 @@ describe("a request that can't be right", () => {
       expect({ status, code: body.code }).to.deep.equal({ status: 431, code: "headers_too_large" });
       expect(headers.get("content-type")).to.match(/^application\/problem\+json/);
     });
+
+    it("what HTTP does not let through is refused with a problem, too", async () => {
+      const { port } = new URL(world.url);
+      for (const request of ["nonsense", "GET /v1/me HTTP/1.1\r\nHost: x\r\nIdempotency-Key: a\u0001b"]) {
+        const socket = net.connect(Number(port), "127.0.0.1").end(`${request}\r\n\r\n`);
+        const [head, body] = (await readText(socket)).split("\r\n\r\n") as [string, string];
+        expect(head)
+          .to.match(/^HTTP\/1.1 400 /)
+          .and.match(/^content-type: application\/problem\+json/im);
+        expect(JSON.parse(body)).to.include({ status: 400, code: "malformed_request" });
+      }
+    });
   });
 
   describe("in the end", () => {
     it("has left nothing behind: no row, no change of a row, no job", async () => {
       const before = await contents();
-      await forEachRow(refused, send);
+      // What it answers is the matter of the tests above.
+      for (const row of refused) await send(row).catch(() => undefined);
       expect(await contents()).to.deep.equal(before);
     });
 
     it("is never our fault, whatever a field or a parameter holds", async () => {
-      await forEachRow(known.flatMap(oddRequests), async (row) => {
+      // What was accepted can still be read.
+      const reads = known.filter(({ method }) => method === "get");
+      const after = reads.map((route): Row => [requestOf(route), "afterwards", "", askOf(route)]);
+      await forEachRow([...known.flatMap(oddRequests), ...after], async (row) => {
         const { status, body } = await send(row);
         expect(status, JSON.stringify(body)).to.be.below(500);
       });
@@ -551,7 +680,24 @@ describe("a request that can't be right", () => {
 });
 
 const oddTexts = ["", "%00", "%ed%a0%80", "%", "-1", "1e3", "9".repeat(16), "9".repeat(400), "[]", "'", "%5c"];
-const oddValues = [null, true, 1.5, -1, 2 ** 63, "", "\u0000", HALF, "%", "'", "\\", x(60_000), {}, [], [[]]];
+const oddValues = [
+  null,
+  true,
+  1.5,
+  -1,
+  2 ** 63,
+  "",
+  "\u0000",
+  HALF,
+  "%",
+  "'",
+  "\\",
+  LAST_MINUTE,
+  x(60_000),
+  {},
+  [],
+  [[]],
+];
 
 /** Each parameter and each field of a route with each odd value, all others being right. */
 function oddRequests(route: Route): Row[] {
@@ -559,11 +705,13 @@ function oddRequests(route: Route): Row[] {
   const fields = Object.keys(fieldsOf(route.body).properties ?? {});
   const odd = oddValues.flatMap((value) => [value, [value]]);
   return [
-    ...queryOf(route).flatMap((name) => oddTexts.map((text): Row => [`${request}?${name}=${text}`, "", ""])),
+    ...queryOf(route).flatMap((name) =>
+      oddTexts.map((text): Row => [`${request}?${name}=${text}`, "", "", askOf(route)]),
+    ),
     ...fields.flatMap((name) =>
       odd.map((value): Row => {
         const what = `with ${JSON.stringify(value).slice(0, 40)} as ${name}`;
-        return [request, what, "", { body: { ...goodBodies[route.id], [name]: value } }];
+        return [request, what, "", { ...askOf(route), body: { ...goodBodies[route.id], [name]: value } }];
       }),
     ),
   ];
@@ -573,18 +721,32 @@ function oddRequests(route: Route): Row[] {
 const oddId = ({ path, id }: Route): string | undefined =>
   id === "updateUser" ? "{ann}" : path.startsWith("/v1/rooms") ? "{scratch}" : undefined;
 
+/** An admin; and of `userId` a session, a token and a client. */
+async function credentialsOf(userId: number): Promise<Record<string, number | string>> {
+  const root = await buildUser(world, { username: "Rooter" });
+  await rows(world.deps.em, "update users set is_admin = true where id = $1", [root.id]);
+  expect((await call(world, "POST", "/v1/auth/login", { body: goodBodies["login"] })).status).to.equal(200);
+  const { body } = await get(world, "/v1/auth/sessions", userId);
+  const token = await call(world, "POST", "/v1/auth/tokens", { as: userId, body: goodBodies["createToken"] });
+  const client = await call(world, "POST", "/v1/clients", { as: root.id, body: goodBodies["createClient"] });
+  clientKey = client.body.api_key;
+  return { root: root.id, session: body.sessions[0].id, token: token.body.id, client: client.body.id };
+}
+
 const matches = ({ path }: Route, request: string): boolean =>
   new RegExp(`^${path.replace(/:\w+/g, "[^/]+")}$`).test(request);
 
-/** How many rows each table has, what is in them, and how many jobs there ever were. */
+/** How many rows each table has, what is in those that reading leaves alone, and how many jobs there ever were. */
 async function contents(): Promise<object> {
   const jobs = await world.deps.backend.queue.getJobCounts();
-  const tables = ["users", "rooms", "members", "messages", "log"].map(async (table) => [
-    table,
-    await oneRow(
-      world.deps.em,
-      `select count(*), md5(string_agg(t::text, ',' order by t::text)) as content from ${table} t`,
-    ),
+  const look = async (table: string, content: string) => {
+    const sql = `select count(*), ${content} as content from ${table} t`;
+    return [table, await oneRow(world.deps.em, sql)] as const;
+  };
+  const all = "md5(string_agg(t::text, ',' order by t::text))";
+  const tables = await Promise.all([
+    ...["users", "rooms", "members", "messages", "receipts", "log"].map((table) => look(table, all)),
+    ...["sessions", "refresh_tokens", "api_tokens", "api_clients"].map((table) => look(table, "null")),
   ]);
-  return { ...Object.fromEntries(await Promise.all(tables)), jobs: Object.values(jobs).reduce((a, b) => a + b, 0) };
+  return { ...Object.fromEntries(tables), jobs: Object.values(jobs).reduce((a, b) => a + b, 0) };
 }

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { routes } from "../../../src/api/routes.ts";
+import { rows } from "../../../src/shared/db/database.ts";
 import { type Answer, buildRoom, buildUser, buildUsers, call, type Person, say, toRoom, toUser } from "../../calls.ts";
 import { answered } from "../../contract.ts";
 import { buildWorld, type World } from "../../world.ts";
@@ -14,10 +15,17 @@ interface Ask {
 }
 
 interface Scene {
+  readonly root: Person;
   readonly ann: Person;
   readonly ben: Person;
   readonly room: { id: number };
   readonly message: { id: string };
+}
+
+/** A token or a client. */
+interface Made {
+  readonly id: number | string;
+  readonly api_key?: string;
 }
 
 /** Its first word is the route's. */
@@ -31,12 +39,13 @@ describe("each route answers as it declares", () => {
 
   before(async () => {
     world = await buildWorld();
-    const [ann, ben] = (await buildUsers(world, 2)) as [Person, Person];
+    const [root, ann, ben] = (await buildUsers(world, 3)) as [Person, Person, Person];
+    await rows(world.deps.em, "update users set is_admin = true where id = $1", [root.id]);
     const [room] = await Promise.all([1, 2].map(() => buildRoom(world, [ann, ben], { is_public: true })));
     const message = await say(world, ann, toRoom(room!), "hello");
     for (const text of ["how are you?", "and you?"]) await say(world, ann, toRoom(room!), text);
     for (const text of ["between us", "and nobody else"]) await say(world, ann, toUser(ben), text);
-    scene = { ann, ben, room: room!, message };
+    scene = { root, ann, ben, room: room!, message };
   });
   after(() => world?.close());
 
@@ -83,9 +92,30 @@ describe("each route answers as it declares", () => {
 
     ["getTask of a send", 200, ({ ann, message }) => by(ann, message.id)],
     ["getTask of a mark", 200, async ({ ben, room }) => by(ben, await mark(ben, room), { query: "wait=10" })],
+    ["login by username", 200, ({ ann }) => ({ body: { username: ann.username, password } })],
+    ["login by address", 200, async () => ({ body: { email: (await withEmail()).email, password } })],
+    ["refresh", 200, async ({ ann }) => ({ body: { refresh_token: (await signIn(ann)).refresh_token } })],
+    ["logout", 204, async ({ ann }) => ({ headers: bearer((await signIn(ann)).access_token) })],
+    ["listSessions", 200, async ({ ben }) => ({ headers: bearer((await signIn(ben)).access_token) })],
+    ["endSession", 204, async ({ ann }) => by(ann, await sessionOf(ann))],
+    ["createToken", 201, ({ ann }) => by(ann, undefined, { body: { name: "a bot", expires_at: null } })],
+    ["createToken for a while", 201, ({ ann }) => by(ann, undefined, { body: { name: "a bot", expires_at } })],
+    ["listTokens", 200, ({ ann }) => by(ann)],
+    ["revokeToken", 204, async ({ ann }) => by(ann, (await made("/v1/auth/tokens", ann)).id)],
+
+    ["createClient", 201, ({ root }) => by(root, undefined, { body: { name: "a server", scopes: ["read"] } })],
+    ["listClients", 200, ({ root }) => by(root)],
+    ["getClient", 200, async ({ root }) => by(root, (await made("/v1/clients", root)).id)],
+    ["revokeClient", 204, async ({ root }) => by(root, (await made("/v1/clients", root)).id)],
+    ["getMe by key", 200, async ({ root, ann }) => ({ headers: acting(await made("/v1/clients", root), ann) })],
+
     ["healthz", 200, () => ({})],
     ["readyz", 200, () => ({})],
   ];
+  const password = "Passw0rd!";
+  const expires_at = "2999-12-31T23:59:59+01:00";
+  const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+  const acting = ({ api_key }: Made, { id }: Person) => ({ "x-api-key": api_key!, "x-act-as": String(id) });
   const keyed = { text: "now", client_key: "once" };
   const byThemselves = (person: Person): Ask => by(person, person.id);
 
@@ -122,6 +152,23 @@ describe("each route answers as it declares", () => {
   async function ifUsersChanged(as: Person): Promise<Record<string, string>> {
     const { headers } = await call(world, "GET", "/v1/users", { as: as.id });
     return { "if-none-match": headers.get("etag")! };
+  }
+
+  async function signIn({ username }: Person): Promise<{ access_token: string; refresh_token: string }> {
+    return (await call(world, "POST", "/v1/auth/login", { body: { username, password } })).body;
+  }
+
+  async function sessionOf(person: Person): Promise<string> {
+    await signIn(person);
+    return (await call(world, "GET", "/v1/auth/sessions", { as: person.id })).body.sessions[0].id;
+  }
+
+  async function withEmail(): Promise<{ email: string }> {
+    return (await buildUser(world, { email: "dora@example.org" })) as Person & { email: string };
+  }
+
+  async function made(path: string, { id }: Person): Promise<Made> {
+    return (await call(world, "POST", path, { as: id, body: { name: "made" } })).body;
   }
 
   async function mark(as: Person, room: { id: number }): Promise<string> {

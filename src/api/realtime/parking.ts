@@ -1,0 +1,81 @@
+import type { Entry } from "../../shared/log/entry.ts";
+import type { Hub, Snapshot } from "./hub.ts";
+
+/** More reads than this at once are a client that has lost count; the oldest makes room. */
+const MOST_PER_USER = 32;
+
+export type Wake =
+  | { readonly why: "entries"; readonly entries: readonly Entry[] }
+  /** `superseded`: a newer read of the same device, or too many. `behind`: take a new snapshot. */
+  | { readonly why: "timeout" | "gone" | "closing" | "behind" | "superseded" };
+
+export interface Park {
+  /** Which of the entries of the user's rooms are worth waking up for. */
+  readonly wants: (entry: Entry) => boolean;
+  readonly waitMs: number;
+  readonly gone: AbortSignal;
+  /** Of two reads that name the same device the newer wins. */
+  readonly device?: string | undefined;
+}
+
+type Finish = (wake: Wake) => void;
+
+interface ParkedReads {
+  /** In the order of their parking. */
+  readonly all: Set<Finish>;
+  readonly byDevice: Map<string, Finish>;
+}
+
+/** Reads that wait once: until there is something, or the time is up, or a newer one takes their place. */
+export class Parking {
+  readonly #hub: Hub;
+  readonly #users = new Map<number, ParkedReads>();
+
+  constructor(hub: Hub) {
+    this.#hub = hub;
+  }
+
+  park(snapshot: Snapshot, { wants, waitMs, gone, device }: Park): Promise<Wake> {
+    if (gone.aborted) return Promise.resolve({ why: "gone" });
+    const { promise, resolve } = Promise.withResolvers<Wake>();
+    const subscription = this.#hub.subscribe(snapshot, {
+      wants,
+      deliver: (entries) => finish({ why: "entries", entries }),
+      end: (why) => finish({ why }),
+    });
+    if (typeof subscription === "string") return Promise.resolve({ why: subscription });
+    const finish: Finish = (wake) => {
+      clearTimeout(timer);
+      gone.removeEventListener("abort", onGone);
+      subscription.unsubscribe();
+      this.#forget(snapshot.userId, finish, device);
+      resolve(wake);
+    };
+    const onGone = (): void => finish({ why: "gone" });
+    const timer = setTimeout(() => finish({ why: "timeout" }), waitMs);
+    gone.addEventListener("abort", onGone, { once: true });
+    if (subscription.missed.length > 0) finish({ why: "entries", entries: subscription.missed });
+    else this.#remember(snapshot.userId, finish, device);
+    return promise;
+  }
+
+  #remember(userId: number, finish: Finish, device: string | undefined): void {
+    const reads = this.#users.get(userId) ?? { all: new Set(), byDevice: new Map() };
+    this.#users.set(userId, reads);
+    if (device !== undefined) {
+      reads.byDevice.get(device)?.({ why: "superseded" });
+      reads.byDevice.set(device, finish);
+    }
+    reads.all.add(finish);
+    // The one before may have been the last, and taken the list with it.
+    this.#users.set(userId, reads);
+    if (reads.all.size > MOST_PER_USER) reads.all.values().next().value?.({ why: "superseded" });
+  }
+
+  #forget(userId: number, finish: Finish, device: string | undefined): void {
+    const reads = this.#users.get(userId);
+    if (!reads?.all.delete(finish)) return;
+    if (device !== undefined && reads.byDevice.get(device) === finish) reads.byDevice.delete(device);
+    if (reads.all.size === 0) this.#users.delete(userId);
+  }
+}
