@@ -40,7 +40,11 @@ export async function call(
   });
   const text = await response.text();
   const isJson = response.headers.get("content-type")?.includes("json") === true;
-  const answer = { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+  const answer = {
+    status: response.status,
+    headers: response.headers,
+    body: isJson && text !== "" ? JSON.parse(text) : text,
+  };
   checkContract(method, path, answer.status, answer.body);
   return answer;
 }

@@ -7,6 +7,7 @@ import { readSigningKeys } from "./auth/signing-keys.ts";
 import { Backlog } from "./backlog.ts";
 import { Directory } from "./directory.ts";
 import { Limits } from "./http/limits.ts";
+import { Ephemerals } from "./realtime/ephemeral.ts";
 import { Hub } from "./realtime/hub.ts";
 import { Parking } from "./realtime/parking.ts";
 import { TaskWaiters } from "./tasks/task-waiters.ts";
@@ -16,6 +17,7 @@ export interface ApiDeps extends Deps {
   readonly tail: Tail;
   readonly hub: Hub;
   readonly parking: Parking;
+  readonly ephemeral: Ephemerals;
   readonly directory: Directory;
   readonly taskWaiters: TaskWaiters;
   readonly backlog: Backlog;
@@ -27,6 +29,7 @@ export interface ApiDeps extends Deps {
 export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
   const deps = await openDeps(options);
   const hub = new Hub();
+  const ephemeral = new Ephemerals({ ...deps, hub }, deps.newId());
   const directory = new Directory(deps.em);
   const taskWaiters = new TaskWaiters();
   const credentials = new Credentials(deps);
@@ -43,6 +46,7 @@ export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
       onTask: (taskId) => taskWaiters.settleSilently(taskId),
       onUser: (userId) => directory.forgetUser(userId),
       onCredential: (name) => credentials.forget(name as CredentialName | undefined),
+      onEphemeral: (payload) => ephemeral.hear(payload),
       onReset() {
         directory.forgetAll();
         hub.reset();
@@ -54,8 +58,9 @@ export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
   const backlog = new Backlog(deps);
   closeBacklog(options.closers, backlog);
   const limits = new Limits(deps);
-  const parking = new Parking(hub);
-  return { ...deps, tail, hub, parking, directory, taskWaiters, backlog, credentials, accessTokens, limits };
+  const parking = new Parking(hub, ephemeral);
+  options.closers.add("presence", async () => ephemeral.stop());
+  return { ...deps, tail, hub, parking, ephemeral, directory, taskWaiters, backlog, credentials, accessTokens, limits };
 }
 
 const closeBacklog = (closers: Closers, backlog: Backlog): void =>

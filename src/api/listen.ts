@@ -5,6 +5,7 @@ import type { Closers } from "../shared/closers.ts";
 import { AppError, problemOf } from "../shared/errors.ts";
 import { createApp } from "./app.ts";
 import type { ApiDeps } from "./deps.ts";
+import { acceptSockets } from "./ws/upgrade.ts";
 
 /** Above the longest that a proxy keeps an idle connection, so that the proxy is the one to close it. */
 const KEEP_ALIVE_MS = 75_000;
@@ -16,16 +17,19 @@ const DRAIN_MS = 5_000;
 /** Serves HTTP until it is closed; answers the address. */
 export async function listen(deps: ApiDeps, closers: Closers): Promise<string> {
   const { HOST, PORT } = deps.env;
-  const server = http.createServer(
-    { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES, noDelay: true },
-    createApp(deps).callback(),
-  );
+  const app = createApp(deps);
+  const options = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES, noDelay: true };
+  const server = http.createServer(options, app.callback());
+  const closeSockets = acceptSockets(server, app, deps);
   server.on("clientError", refuseUnreadable);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(explain(error, HOST, PORT)));
     server.listen(PORT, HOST, resolve);
   });
-  closers.add("http", () => drain(server, deps));
+  closers.add("http", () => {
+    closeSockets();
+    return drain(server, deps);
+  });
   const { port } = server.address() as AddressInfo;
   return `http://${HOST.includes(":") ? `[${HOST}]` : HOST}:${port}`;
 }

@@ -1,5 +1,6 @@
 import { authRoutes } from "./auth/routes.ts";
 import { clientRoutes } from "./clients/routes.ts";
+import { eventRoutes } from "./events/routes.ts";
 import { healthRoutes } from "./health/routes.ts";
 import type { Route } from "./http/route.ts";
 import { messageRoutes } from "./messages/routes.ts";
@@ -15,5 +16,6 @@ export const routes: readonly Route[] = [
   ...roomRoutes,
   ...messageRoutes,
   ...taskRoutes,
+  ...eventRoutes,
   ...healthRoutes,
 ];

@@ -13,6 +13,11 @@ export interface AccessClaims {
   readonly sessionId: string;
 }
 
+export interface VerifiedClaims extends AccessClaims {
+  /** In milliseconds: what goes on for longer, like a socket, ends here. */
+  readonly expiresAt: number;
+}
+
 export class AccessTokens {
   readonly #keys: readonly SigningKey[];
   readonly #now: () => number;
@@ -35,7 +40,7 @@ export class AccessTokens {
       .sign(key!.secret);
   }
 
-  async verify(token: string): Promise<AccessClaims> {
+  async verify(token: string): Promise<VerifiedClaims> {
     try {
       const { payload } = await jwtVerify(token, ({ kid }) => this.#secretOf(kid), {
         algorithms: [ALGORITHM],
@@ -45,7 +50,11 @@ export class AccessTokens {
         currentDate: new Date(this.#now()),
         clockTolerance: 2,
       });
-      const claims = { userId: Number(payload.sub), sessionId: String(payload["sid"]) };
+      const claims = {
+        userId: Number(payload.sub),
+        sessionId: String(payload["sid"]),
+        expiresAt: payload.exp! * 1_000,
+      };
       if (!Number.isSafeInteger(claims.userId) || !isId(claims.sessionId)) throw new Error("claims of another shape");
       return claims;
     } catch (error) {

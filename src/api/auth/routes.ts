@@ -13,9 +13,9 @@ import {
   tokenParams,
 } from "./schemas.ts";
 import { endSession, listSessions, refreshSession } from "./sessions.ts";
+import { createTicket, TicketView } from "./tickets.ts";
 import { createToken, listTokens, revokeToken } from "./tokens.ts";
 
-const bodyErrors = ["malformed_json", "validation_failed", "body_too_large", "unsupported_media_type"] as const;
 /** What signs in is never kept by anybody on the way. */
 const noStore = { "Cache-Control": "no-store" };
 
@@ -36,7 +36,7 @@ export const authRoutes = [
     budget: "logins",
     body: LoginInput,
     responses: { 200: { description: "Signed in", body: SignedInView } },
-    errors: [...bodyErrors, "wrong_credentials", "database_unavailable"],
+    errors: ["validation_failed", "wrong_credentials", "database_unavailable"],
     async handle({ body }, { deps, client }) {
       return reply(200, await login({ ...body, ...client }, deps), noStore);
     },
@@ -52,7 +52,7 @@ export const authRoutes = [
     budget: "logins",
     body: RefreshInput,
     responses: { 200: { description: "Signed in anew", body: SignedInView } },
-    errors: [...bodyErrors, "token_invalid", "session_ended", "database_unavailable"],
+    errors: ["validation_failed", "token_invalid", "session_ended", "database_unavailable"],
     handle: async ({ body }, { deps }) => reply(200, await refreshSession(body.refresh_token, deps), noStore),
   }),
   defineRoute({
@@ -71,6 +71,18 @@ export const authRoutes = [
       await endSession(id, scope.caller.id, scope.deps);
       return reply(204);
     },
+  }),
+  defineRoute({
+    id: "createTicket",
+    method: "post",
+    path: "/v1/auth/ticket",
+    tag: "Sign-in",
+    summary: "A ticket for a WebSocket",
+    description: "For browsers, which cannot send headers with it: `/v1/ws?ticket=…`, once, within 30 seconds.",
+    access: "caller",
+    responses: { 201: { description: "The ticket", body: TicketView } },
+    errors: ["validation_failed", "queue_unavailable", "database_unavailable"],
+    handle: async (_, { caller, deps }) => reply(201, await createTicket(caller, deps), noStore),
   }),
   defineRoute({
     id: "listSessions",
@@ -109,7 +121,7 @@ export const authRoutes = [
     access: "caller",
     body: CreateTokenInput,
     responses: { 201: { description: "The token, shown this once", body: NewApiTokenView } },
-    errors: [...bodyErrors, "database_unavailable"],
+    errors: ["validation_failed", "database_unavailable"],
     async handle({ body }, { caller, deps }) {
       return reply(201, await createToken(caller.id, body.name, body.expires_at ?? null, deps), noStore);
     },

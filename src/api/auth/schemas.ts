@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { id, idParam, shortText, time } from "../http/schemas.ts";
+import { id, idParam, nameText, time } from "../http/schemas.ts";
 import { OwnUserView } from "../users/schemas.ts";
 import { scopes } from "./credentials.ts";
 
 export const LoginInput = z
   .strictObject({
-    username: z.string().min(1).max(254).optional(),
-    email: z.string().min(1).max(254).optional(),
+    username: nameText(254).optional(),
+    email: nameText(254).optional(),
     password: z.string().min(1).max(128),
   })
   .refine(({ username, email }) => (username === undefined) !== (email === undefined), {
@@ -40,8 +40,13 @@ export const SessionsView = z.object({ sessions: z.array(SessionView) }).meta({ 
 export const sessionParams = z.object({ id: z.uuid() });
 
 export const CreateTokenInput = z.strictObject({
-  name: shortText(100).min(1),
-  expires_at: z.iso.datetime({ offset: true }).nullable().optional().meta({ description: "Never, if not said" }),
+  name: nameText(100),
+  expires_at: z.iso
+    .datetime({ offset: true })
+    .refine((at) => new Date(at).getUTCFullYear() <= 9_998, "must be before the year 9999")
+    .nullable()
+    .optional()
+    .meta({ description: "Never, if not said" }),
 });
 export const ApiTokenView = z
   .object({

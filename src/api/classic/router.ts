@@ -5,6 +5,7 @@ import { AppError } from "../../shared/errors.ts";
 import type { ApiDeps } from "../deps.ts";
 import { allowedMethods } from "../http/allowed-methods.ts";
 import { watchClient } from "../http/gone.ts";
+import { clientOf } from "../http/mount.ts";
 import type { Scope } from "../http/route.ts";
 import { parse } from "../http/validation.ts";
 import { sendMessage, type Target } from "../messages/send-message.ts";
@@ -144,7 +145,7 @@ async function act(ctx: Context, userId: number, deps: ApiDeps): Promise<Scope> 
   return {
     deps,
     caller: { ...caller, credential: `user:${caller.id}` },
-    client: { address: ctx.ip, userAgent: ctx.get("user-agent") },
+    client: clientOf(ctx),
     gone: watchClient(ctx).signal,
   };
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { userStatuses } from "../../shared/db/entities.ts";
-import { clientKey, idParam, messageText, shortText, waitParam } from "../http/schemas.ts";
+import { clientKey, idParam, messageText, nameText, shortText, waitParam } from "../http/schemas.ts";
 import { CreateUserInput } from "../users/schemas.ts";
 
 export const pathId = z.object({ id: idParam });
@@ -40,7 +40,7 @@ export const userFilters = z.object({
 });
 
 export const newRoom = z.object({
-  room_name: shortText(100).min(1),
+  room_name: nameText(100),
   room_member: z
     .array(z.object({ username: z.string().min(1) }))
     .max(1_000)

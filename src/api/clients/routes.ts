@@ -2,7 +2,7 @@ import { z } from "zod";
 import { scopes } from "../auth/credentials.ts";
 import { scopeList } from "../auth/schemas.ts";
 import { defineRoute, reply } from "../http/route.ts";
-import { id, shortText, time } from "../http/schemas.ts";
+import { id, nameText, time } from "../http/schemas.ts";
 import { createClient, getClient, listClients, revokeClient } from "./clients.ts";
 
 const ClientView = z
@@ -20,7 +20,7 @@ const NewClientView = ClientView.extend({
 }).meta({ id: "NewClient" });
 const ClientsView = z.object({ clients: z.array(ClientView) }).meta({ id: "Clients" });
 
-const CreateClientInput = z.strictObject({ name: shortText(100).min(1), scopes: scopeList.default(["read", "write"]) });
+const CreateClientInput = z.strictObject({ name: nameText(100), scopes: scopeList.default(["read", "write"]) });
 const params = z.object({ id: z.uuid() });
 const adminErrors = ["validation_failed", "not_allowed", "database_unavailable"] as const;
 
@@ -36,7 +36,7 @@ export const clientRoutes = [
     access: "admin",
     body: CreateClientInput,
     responses: { 201: { description: "The client and its key, shown this once", body: NewClientView } },
-    errors: [...adminErrors, "malformed_json", "body_too_large", "unsupported_media_type"],
+    errors: [...adminErrors],
     async handle({ body }, { caller, deps }) {
       const client = await createClient(body.name, body.scopes, caller.id, deps);
       return reply(201, client, { "Cache-Control": "no-store", Location: `/v1/clients/${client.id}` });

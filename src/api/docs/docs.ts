@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, extname, join } from "node:path";
 import type { Context, Middleware } from "koa";
 import { koaSwagger } from "koa2-swagger-ui";
+import { AppError } from "../../shared/errors.ts";
 import type { Route } from "../http/route.ts";
 import { openapi } from "./openapi.ts";
 
@@ -29,13 +30,18 @@ export function docs(routes: readonly Route[]): Middleware {
     swaggerOptions: { url: "/openapi.json", docExpansion: "list", tryItOutEnabled: true, validatorUrl: null },
   });
   return async (ctx, next) => {
-    if (ctx.method !== "GET" && ctx.method !== "HEAD") return next();
+    if (ctx.method !== "GET" && ctx.method !== "HEAD") {
+      if (!isOurs(ctx.path)) return next();
+      throw new AppError("method_not_allowed", `${ctx.path} answers GET, HEAD`, { headers: { Allow: "GET, HEAD" } });
+    }
     if (ctx.path === "/openapi.json") return answerDocument(ctx, document);
     if (ctx.path.startsWith(`${assetsPath}/ui/`)) return answerAsset(ctx, next);
     await page(ctx, next);
     if (isPage(ctx)) answerPage(ctx, withoutStrangers(ctx.body));
   };
 }
+
+const isOurs = (path: string): boolean => path === "/openapi.json" || /^\/docs(\/|$)/.test(path);
 
 function answerDocument(ctx: Context, document: string): void {
   ctx.type = "application/json; charset=utf-8";

@@ -1,6 +1,7 @@
 import type { Context, Middleware } from "koa";
 import { koaBody } from "koa-body";
 import { AppError } from "../../shared/errors.ts";
+import { readsBody } from "./route.ts";
 
 const LIMIT = "64kb";
 const JSON_TYPES = ["application/json", "application/*+json"];
@@ -17,6 +18,7 @@ export function parseBody(options: { forms: (path: string) => boolean }): Middle
   });
   const parseForm = koaBody({ jsonLimit: LIMIT, formLimit: LIMIT, jsonTypes: JSON_TYPES, text: false, onError });
   return async (ctx, next) => {
+    if (!readsBody(ctx.method)) return next();
     const forms = options.forms(ctx.path);
     if (hasBody(ctx) && !ctx.is(...JSON_TYPES, ...(forms ? ["urlencoded"] : []))) {
       throw new AppError("unsupported_media_type", "Send JSON with the header Content-Type: application/json");

@@ -34,6 +34,14 @@ function challengeOf({ code }: AppError): string {
 export const toAppErrorOrLog = (cause: unknown, ctx: Context, log: Logger): AppError =>
   toAppError(cause) ?? unexpected(cause, ctx, log);
 
+/** The same where there is no request to name: on a socket. */
+export function toAppErrorOrInternal(cause: unknown, log: Logger): AppError {
+  const known = toAppError(cause);
+  if (known) return known;
+  log.error({ err: cause }, "a frame failed");
+  return new AppError("internal", "Something went wrong on our side", { cause });
+}
+
 /** Known by class or by state, never by words; what nobody knows is a 500 that says nothing. */
 function toAppError(error: unknown): AppError | undefined {
   if (error instanceof AppError) return error;

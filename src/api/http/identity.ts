@@ -8,10 +8,14 @@ import type { Account, Caller, Route } from "./route.ts";
 import { idParam } from "./schemas.ts";
 import { invalid } from "./validation.ts";
 
-type Shown = Pick<Caller, "credential" | "scopes"> & { readonly userId: number };
+type Shown = Pick<Caller, "credential" | "scopes" | "expiresAt"> & { readonly userId: number };
 
 /** The one place that says who is asking, and whether they may ask this at all. */
-export async function identify(route: Route, ctx: Context, deps: ApiDeps): Promise<Caller | undefined> {
+export async function identify(
+  route: Pick<Route, "access" | "method">,
+  ctx: Context,
+  deps: ApiDeps,
+): Promise<Caller | undefined> {
   if (route.access === "public") return undefined;
   const shown = await showsWho(ctx, deps);
   if (!shown) {
@@ -48,13 +52,13 @@ async function bearer(authorization: string, deps: ApiDeps): Promise<Shown> {
   const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
   if (token === undefined) throw tokenProblem("The Authorization header must be: Bearer <token>");
   if (token.startsWith(prefixes.apiToken)) {
-    const { id, userId } = await deps.credentials.token(hashSecret(token));
-    return { userId, credential: `token:${id}` };
+    const { id, userId, expiresAt } = await deps.credentials.token(hashSecret(token));
+    return { userId, credential: `token:${id}`, expiresAt: expiresAt?.getTime() };
   }
-  const { sessionId, userId } = await deps.accessTokens.verify(token);
+  const { sessionId, userId, expiresAt } = await deps.accessTokens.verify(token);
   const session = await deps.credentials.session(sessionId);
   if (session.userId !== userId) throw tokenProblem("The token is not one of ours");
-  return { userId, credential: `session:${sessionId}` };
+  return { userId, credential: `session:${sessionId}`, expiresAt };
 }
 
 /** `X-API-Key: <id>:<secret>`, in the name of the user in `X-Act-As`. */
@@ -83,7 +87,7 @@ function demoUser(ctx: Context): Shown | undefined {
   ] as const;
   const [path, value] = claims.find(([, given]) => given !== undefined) ?? [];
   if (path === undefined) return undefined;
-  const id = idParam.safeParse(String(value));
+  const id = idParam.safeParse(typeof value === "number" ? String(value) : value);
   if (!id.success) throw invalid([{ path, message: id.error.issues[0]!.message }]);
   return { userId: id.data, credential: `user:${id.data}` };
 }
@@ -95,7 +99,7 @@ const withScopes = (account: Account, how: Omit<Shown, "userId">): Caller => ({
   isAdmin: account.isAdmin && (how.scopes?.includes("admin") ?? true),
 });
 
-function assertMayAsk({ access, method }: Route, { scopes, isAdmin }: Caller): void {
+function assertMayAsk({ access, method }: Pick<Route, "access" | "method">, { scopes, isAdmin }: Caller): void {
   const needed = access === "admin" ? "admin" : method === "get" ? "read" : "write";
   if (scopes && !scopes.includes(needed)) {
     throw new AppError("insufficient_scope", `The key needs the scope ${needed}`, {

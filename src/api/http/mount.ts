@@ -4,7 +4,8 @@ import { AppError } from "../../shared/errors.ts";
 import type { ApiDeps } from "../deps.ts";
 import { watchClient } from "./gone.ts";
 import { identify } from "./identity.ts";
-import { type Caller, Raw, type Route, type Scope } from "./route.ts";
+import { type Caller, type Client, Raw, type Route, type Scope } from "./route.ts";
+import { Streamed } from "./streamed.ts";
 import { parse } from "./validation.ts";
 
 /** Turns route values into a router; what a route says is what happens, for all of them in this one place. */
@@ -28,16 +29,27 @@ async function answer(route: Route, ctx: Context, deps: ApiDeps): Promise<void> 
   const endsWith = caller && route.method === "get" ? [caller.credential, `user:${caller.id}` as const] : [];
   const detach = deps.credentials.attach(endsWith, request);
   try {
-    const client = { address: ctx.ip, userAgent: ctx.get("user-agent") };
+    const client = clientOf(ctx);
     const scope: Scope = { deps, caller: caller as Caller, client, gone: request.signal };
     const reply = await route.handle(input, scope);
     // Whose session ended while they waited is told so, whatever the wait has brought.
     if (request.signal.reason instanceof AppError) throw request.signal.reason;
     send(route, ctx, reply);
-  } finally {
+    // A stream goes on when its handler is done, and so does the session's hold on it.
+    if (reply.body instanceof Streamed) reply.body.stream.once("close", detach);
+    else detach();
+  } catch (error) {
     detach();
+    throw error;
   }
 }
+
+export const clientOf = (ctx: Context): Client => ({
+  address: ctx.ip,
+  userAgent: ctx.get("user-agent"),
+  headOnly: ctx.method === "HEAD",
+  countsAsPresent: ctx.query["presence"] !== "off",
+});
 
 function parseInput(route: Route, ctx: Context, body: unknown) {
   return {
@@ -59,6 +71,11 @@ function send(route: Route, ctx: Context, reply: Awaited<ReturnType<Route["handl
     return;
   }
   ctx.status = reply.status;
+  if (reply.body instanceof Streamed) {
+    ctx.type = reply.body.type;
+    ctx.body = reply.body.stream;
+    return;
+  }
   ctx.type = "application/json; charset=utf-8";
   // Everything leaves through its schema: a column added tomorrow cannot leak.
   ctx.body = reply.body instanceof Raw ? reply.body.json : JSON.stringify(schema.parse(reply.body));

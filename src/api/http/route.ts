@@ -3,6 +3,7 @@ import type { ErrorCode } from "../../shared/errors.ts";
 import type { CredentialName, Scopes } from "../auth/credentials.ts";
 import type { ApiDeps } from "../deps.ts";
 import type { BudgetName } from "./limits.ts";
+import type { Streamed } from "./streamed.ts";
 
 export type Method = "get" | "post" | "put" | "patch" | "delete";
 
@@ -18,12 +19,18 @@ export interface Caller extends Account {
   readonly credential: CredentialName;
   /** What an API key may do; undefined for a person, who may do what their account may. */
   readonly scopes?: Scopes | undefined;
+  /** When the token that they showed expires; what goes on for longer ends then. */
+  readonly expiresAt?: number | undefined;
 }
 
 /** Where a request comes from. */
 export interface Client {
   readonly address: string;
   readonly userAgent: string;
+  /** HEAD: what the answer would be like, without waiting for it. */
+  readonly headOnly: boolean;
+  /** `?presence=off` says that a read is not a person's. */
+  readonly countsAsPresent: boolean;
 }
 
 /** What a handler gets besides its input. */
@@ -51,7 +58,7 @@ export class Raw {
   }
 }
 
-type BodyOf<S extends ResponseSpec> = S["body"] extends z.ZodType ? z.input<S["body"]> | Raw : undefined;
+type BodyOf<S extends ResponseSpec> = S["body"] extends z.ZodType ? z.input<S["body"]> | Raw | Streamed : undefined;
 
 export type ReplyOf<R extends Record<number, ResponseSpec>> = {
   [Status in keyof R & number]: {
@@ -116,9 +123,13 @@ export interface Route
   handle(input: any, scope: Scope): Promise<{ status: number; body?: unknown; headers?: Headers }>;
 }
 
+/** What a GET or a DELETE brings along is passed over. */
+export const readsBody = (method: string): boolean => ["post", "put", "patch"].includes(method.toLowerCase());
+
 /** What any route may answer besides its own errors, because of what it asks of whoever calls. */
-export function impliedErrors({ access, budget }: Pick<Route, "access" | "budget">): ErrorCode[] {
+export function impliedErrors({ access, budget, method }: Pick<Route, "access" | "budget" | "method">): ErrorCode[] {
   const limited: ErrorCode[] = budget === "none" ? [] : ["rate_limited"];
+  if (readsBody(method)) limited.push("malformed_json", "body_too_large", "unsupported_media_type");
   if (access === "public") return limited;
   const who: ErrorCode[] = ["not_signed_in", "token_invalid", "token_expired", "session_ended", "insufficient_scope"];
   return [...limited, ...who, "validation_failed", ...(access === "admin" ? (["not_allowed"] as const) : [])];

@@ -12,6 +12,7 @@ const wholeNumber = (min: number, max: number, rangeMessage?: string) =>
     .refine((n) => n >= min && n <= max, rangeMessage ?? `must be from ${min} to ${max}`)
     .meta({ type: "integer", minimum: min, maximum: max });
 
+export const wholeNumberParam = (min: number, max: number) => wholeNumber(min, max);
 export const idParam = wholeNumber(1, MAX_ID, "must be a positive whole number");
 export const idInBody = z.number().int().min(1).max(MAX_ID);
 
@@ -38,17 +39,23 @@ export const flagParam = z
 export const cursorParam = z.uuid().optional();
 export const cursorOf = (shape: RegExp) => z.string().regex(shape, "is not a cursor that an answer gave").optional();
 
-/** What people type: trimmed, and without the one character that Postgres cannot hold. */
-const typed = (max: number) =>
+/** Text that Postgres can hold: without NUL, and without half a character. */
+export const storableText = (max: number) =>
   z
     .string()
-    .trim()
     .max(max)
+    .refine((text) => text.isWellFormed(), "must be well-formed Unicode")
     // biome-ignore lint/suspicious/noControlCharactersInRegex: the control character is what is looked for
     .regex(/^[^\u0000]*$/, "must not contain NUL");
 
-export const messageText = typed(4_000).min(1).meta({ description: "1 to 4,000 characters after trimming" });
+/** What people type, without the blanks around it. */
+const typed = (max: number) => z.string().trim().pipe(storableText(max));
+
+export const messageText = typed(4_000)
+  .pipe(z.string().min(1))
+  .meta({ description: "1 to 4,000 characters after trimming" });
 export const shortText = (max: number) => typed(max);
+export const nameText = (max: number) => typed(max).pipe(z.string().min(1));
 
 export const clientKey = z
   .string()

@@ -40,10 +40,7 @@ const sendResponses = {
   },
 } as const;
 const sendErrors = [
-  "malformed_json",
   "validation_failed",
-  "body_too_large",
-  "unsupported_media_type",
   "idempotency_mismatch",
   "queue_unavailable",
   "database_unavailable",
@@ -189,13 +186,10 @@ export const messageRoutes = [
     body: MarkSeenInput,
     responses: { 202: { description: "Accepted", body: SeenAcceptedView, headers: { Location: "The task" } } },
     errors: [
-      "malformed_json",
       "validation_failed",
       "not_a_member",
       "room_not_found",
       "message_not_found",
-      "body_too_large",
-      "unsupported_media_type",
       "queue_unavailable",
       "database_unavailable",
     ],

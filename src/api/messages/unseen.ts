@@ -67,11 +67,12 @@ async function waitForMessages(
   { head, roomIds }: Snapshot,
   waitMs: number,
   { roomId, device }: ReadUnseen,
-  { caller, deps, gone }: Scope,
+  { caller, client, deps, gone }: Scope,
 ): Promise<Shown[] | "behind"> {
   const wants = (entry: Entry): boolean =>
     isNewMessageFor(entry, caller.id) && (roomId === undefined || entry.roomId === roomId);
-  const wake = await deps.parking.park({ userId: caller.id, pos: head, roomIds }, { wants, waitMs, gone, device });
+  const park = { wants, waitMs, gone, device, present: client.countsAsPresent };
+  const wake = await deps.parking.park({ userId: caller.id, pos: head, roomIds }, park);
   if (wake.why === "behind") return "behind";
   if (wake.why !== "entries") return [];
   return wake.entries.map((entry) => ({ room_id: entry.roomId!, seq: entry.message!.seq, json: messageJson(entry) }));

@@ -27,7 +27,8 @@ export async function readFeed({ userId, roomId, from }: ReadFeed, { em }: Pick<
   const row = await oneRow<FeedRow>(em, feedSql, [userId, roomId ?? null, from === "now" ? null : from, PAGE]);
   const { head, first, room_ids: roomIds, full_to, entries } = row!;
   if (from !== "now" && from > head) throw offsetGone("This offset is ahead of the log");
-  if (from !== "now" && from >= 0 && first !== null && from + 1 < first) throw offsetGone("The log is not kept that long");
+  if (from !== "now" && from >= 0 && first !== null && from + 1 < first)
+    throw offsetGone("The log is not kept that long");
   return { entries: entries.map(toEntry), next: full_to ?? head, upToDate: full_to === null, roomIds };
 }
 

@@ -1,4 +1,5 @@
 import type { Entry } from "../../shared/log/entry.ts";
+import type { Ephemerals } from "./ephemeral.ts";
 import type { Hub, Snapshot } from "./hub.ts";
 
 /** More reads than this at once are a client that has lost count; the oldest makes room. */
@@ -14,6 +15,8 @@ export interface Park {
   readonly wants: (entry: Entry) => boolean;
   readonly waitMs: number;
   readonly gone: AbortSignal;
+  /** Whether who waits counts as online. */
+  readonly present: boolean;
   /** Of two reads that name the same device the newer wins. */
   readonly device?: string | undefined;
 }
@@ -29,13 +32,15 @@ interface ParkedReads {
 /** Reads that wait once: until there is something, or the time is up, or a newer one takes their place. */
 export class Parking {
   readonly #hub: Hub;
+  readonly #ephemeral: Pick<Ephemerals, "enter">;
   readonly #users = new Map<number, ParkedReads>();
 
-  constructor(hub: Hub) {
+  constructor(hub: Hub, ephemeral: Pick<Ephemerals, "enter">) {
     this.#hub = hub;
+    this.#ephemeral = ephemeral;
   }
 
-  park(snapshot: Snapshot, { wants, waitMs, gone, device }: Park): Promise<Wake> {
+  park(snapshot: Snapshot, { wants, waitMs, gone, device, present }: Park): Promise<Wake> {
     if (gone.aborted) return Promise.resolve({ why: "gone" });
     const { promise, resolve } = Promise.withResolvers<Wake>();
     const subscription = this.#hub.subscribe(snapshot, {
@@ -48,9 +53,11 @@ export class Parking {
       clearTimeout(timer);
       gone.removeEventListener("abort", onGone);
       subscription.unsubscribe();
+      leave?.();
       this.#forget(snapshot.userId, finish, device);
       resolve(wake);
     };
+    const leave = present ? this.#ephemeral.enter(snapshot.userId) : undefined;
     const onGone = (): void => finish({ why: "gone" });
     const timer = setTimeout(() => finish({ why: "timeout" }), waitMs);
     gone.addEventListener("abort", onGone, { once: true });

@@ -3,9 +3,9 @@ import { type MessageRow, messageColumns, seenByCount } from "../../shared/db/me
 import { assertMayInRoom, roomNotFound } from "../../shared/policies.ts";
 import { linkHeader } from "../http/links.ts";
 import type { Scope } from "../http/route.ts";
-import { offsetOf } from "../realtime/offsets.ts";
 import { isoTime } from "../http/schemas.ts";
 import { presentMessage } from "../messages/present.ts";
+import { offsetOf } from "../realtime/offsets.ts";
 import type { ListRooms, RoomView } from "./schemas.ts";
 
 interface RoomRow {

@@ -9,7 +9,6 @@ import { deleteRoom, updateRoom } from "./update-room.ts";
 
 const params = z.object({ id: idParam });
 const memberParams = z.object({ id: idParam, user_id: idParam });
-const bodyErrors = ["malformed_json", "validation_failed", "body_too_large", "unsupported_media_type"] as const;
 const roomErrors = ["validation_failed", "not_a_member", "room_not_found", "database_unavailable"] as const;
 
 export const roomRoutes = [
@@ -23,7 +22,7 @@ export const roomRoutes = [
     access: "caller",
     body: CreateRoomInput,
     responses: { 201: { description: "The new room", body: RoomView, headers: { Location: "The room" } } },
-    errors: [...bodyErrors, "user_not_found", "room_name_taken", "database_unavailable"],
+    errors: ["validation_failed", "user_not_found", "room_name_taken", "database_unavailable"],
     async handle({ body }, scope) {
       const id = await createRoom(body, scope.caller.id, scope.deps);
       return reply(201, await getRoom(id, scope), { Location: `/v1/rooms/${id}` });
@@ -74,7 +73,7 @@ export const roomRoutes = [
     params,
     body: UpdateRoomInput,
     responses: { 200: { description: "The room as it is now", body: RoomView } },
-    errors: [...roomErrors, ...bodyErrors, "not_allowed", "room_is_direct", "room_name_taken"],
+    errors: [...roomErrors, "not_allowed", "room_is_direct", "room_name_taken"],
     async handle({ params: { id }, body }, scope) {
       await updateRoom(id, body, scope);
       return reply(200, await getRoom(id, scope));

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { count, cursorOf, id, idInBody, limitParam, shortText, time, userRef } from "../http/schemas.ts";
+import { count, cursorOf, id, idInBody, limitParam, nameText, time, userRef } from "../http/schemas.ts";
 import { MessageView } from "../messages/schemas.ts";
 
 const roomFields = {
@@ -28,13 +28,13 @@ const next = z.string().nullable().meta({ description: "`after=` this for more" 
 export const MyRoomsView = z.object({ rooms: z.array(RoomInListView), next }).meta({ id: "MyRooms" });
 export const PublicRoomsView = z.object({ rooms: z.array(PublicRoomView), next }).meta({ id: "PublicRooms" });
 
-const roomName = shortText(100).min(1);
+const roomName = nameText(100);
 
 export const CreateRoomInput = z.strictObject({
   name: roomName,
   is_public: z.boolean().default(false),
   member_ids: z.array(idInBody).max(1_000).default([]),
-  member_usernames: z.array(z.string().min(1).max(150)).max(1_000).default([]),
+  member_usernames: z.array(nameText(150)).max(1_000).default([]),
 });
 export type CreateRoom = z.output<typeof CreateRoomInput>;
 

@@ -13,7 +13,6 @@ import { CreateUserInput, ListUsersQuery, OwnUserView, UpdateUserInput, UsersVie
 import { updateUser } from "./update-user.ts";
 
 const params = z.object({ id: idParam });
-const bodyErrors = ["malformed_json", "validation_failed", "body_too_large", "unsupported_media_type"] as const;
 
 export const userRoutes = [
   defineRoute({
@@ -26,7 +25,7 @@ export const userRoutes = [
     budget: "logins",
     body: CreateUserInput,
     responses: { 201: { description: "The new user", body: OwnUserView, headers: { Location: "The user" } } },
-    errors: [...bodyErrors, "username_taken", "email_taken", "database_unavailable"],
+    errors: ["validation_failed", "username_taken", "email_taken", "database_unavailable"],
     async handle({ body }, { deps }) {
       assertGoodPassword(body.password, body.username);
       const user = await createUser(body, deps);
@@ -94,7 +93,15 @@ export const userRoutes = [
     params,
     body: UpdateUserInput,
     responses: { 200: { description: "The user as it is now", body: OwnUserView } },
-    errors: [...bodyErrors, "not_allowed", "user_not_found", "username_taken", "email_taken", "database_unavailable"],
+    errors: [
+      "validation_failed",
+      "not_allowed",
+      "wrong_password",
+      "user_not_found",
+      "username_taken",
+      "email_taken",
+      "database_unavailable",
+    ],
     handle: async ({ params: { id }, body }, scope) => reply(200, presentOwnUser(await updateUser(id, body, scope))),
   }),
   defineRoute({

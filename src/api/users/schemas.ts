@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { userStatuses } from "../../shared/db/entities.ts";
-import { cursorOf, id, limitParam, shortText, time } from "../http/schemas.ts";
+import { cursorOf, id, limitParam, shortText, storableText, time } from "../http/schemas.ts";
 
 export const UserView = z
   .object({
@@ -63,9 +63,9 @@ export type UpdateUser = z.output<typeof UpdateUserInput>;
 
 export const ListUsersQuery = z.object({
   q: shortText(100).optional().meta({ description: "Part of a username or a name" }),
-  username: z.string().max(150).optional().meta({ description: "Exactly this username, in whatever case" }),
-  first_name: z.string().max(150).optional(),
-  last_name: z.string().max(150).optional(),
+  username: storableText(150).optional().meta({ description: "Exactly this username, in whatever case" }),
+  first_name: storableText(150).optional(),
+  last_name: storableText(150).optional(),
   status: status.optional(),
   exclude: z
     .string()

@@ -49,6 +49,8 @@ export const channels = {
   task: "parley_task",
   /** A user was added, changed or deactivated: payload = user id. */
   users: "parley_users",
+  /** Who types and who is online: payload = what happened, as JSON. */
+  ephemeral: "parley_ephemeral",
   /** A session, token or client has ended: payload = its kind and id. */
   credentials: "parley_credentials",
 } as const;

@@ -17,6 +17,8 @@ export interface TailEvents {
   onUser(userId: number | undefined): void;
   /** A credential ended; `undefined` when some may have ended unheard. */
   onCredential(name: string | undefined): void;
+  /** Somebody types, comes or goes. */
+  onEphemeral(payload: string): void;
   /** The log is another one than before (a restored backup): nothing remembered holds. */
   onReset(): void;
 }
@@ -115,6 +117,7 @@ export class Tail {
   #notified(channel: string, payload: string): void {
     if (channel === channels.task) this.#events.onTask(payload);
     else if (channel === channels.users) this.#events.onUser(Number(payload));
+    else if (channel === channels.ephemeral) this.#events.onEphemeral(payload);
     else if (channel === channels.credentials) this.#events.onCredential(payload);
     else this.#read();
   }

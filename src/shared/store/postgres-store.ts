@@ -17,6 +17,16 @@ export function createPostgresStore(em: EntityManager): Store {
       ]);
       return found?.value ?? null;
     },
+    async getMany(list) {
+      const sql = "select key, value from kv where key = any($1::text[]) and expires_at > now()";
+      const found = await rows<{ key: string; value: string }>(em, sql, [list]);
+      const values = new Map(found.map(({ key, value }) => [key, value]));
+      return list.map((key) => values.get(key) ?? null);
+    },
+    async take(key) {
+      const sql = "delete from kv where key = $1 returning case when expires_at > now() then value end as value";
+      return (await oneRow<{ value: string | null }>(em, sql, [key]))?.value ?? null;
+    },
     async set(key, value, ttlMs) {
       await rows(em, setSql, [key, value, ttlMs]);
       await sweepSometimes();

@@ -6,6 +6,8 @@ export function createRedisStore(redis: Redis, prefix: string): Store {
   const full = (key: string): string => `${prefix}:${key}`;
   return {
     get: (key) => redis.get(full(key)),
+    getMany: (list) => (list.length === 0 ? Promise.resolve([]) : redis.mget(list.map(full))),
+    take: (key) => redis.getdel(full(key)),
     async set(key, value, ttlMs) {
       await redis.set(full(key), value, "PX", ttlMs);
     },

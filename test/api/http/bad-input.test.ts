@@ -14,9 +14,9 @@ import { buildWorld, type World } from "../../world.ts";
 let world: World;
 let clientKey: string;
 
-/** `{ann}` in a path or in a body stands for one of these; they are known once the world is built. */
+/** `{ann}` in a path, a header or a body stands for one of these; they are known once the world is built. */
 const ids: Record<string, number | string> = {};
-const fillPath = (path: string): string => path.replace(/\{(\w+)\}/g, (_, name: string) => String(ids[name]));
+const fill = (text: string): string => text.replace(/\{(\w+)\}/g, (_, name: string) => String(ids[name]));
 const fillBody = (json: string): string => json.replace(/"\{(\w+)\}"/g, (_, name: string) => JSON.stringify(ids[name]));
 
 interface Ask {
@@ -74,14 +74,16 @@ async function expectRefused(row: Row): Promise<void> {
 }
 
 function send([request, , , { as = "ann", body, headers = {} } = {}]: Row): Promise<Answer> {
-  const [method, path] = fillPath(request).split(" ") as [string, string];
+  const [method, path] = fill(request).split(" ") as [string, string];
   const bytes = Buffer.isBuffer(body) || typeof body === "string" ? body : fillBody(JSON.stringify(body) ?? "");
   const given = {
     ...(as !== "" && { "x-user-id": String(ids[as]) }),
     ...(body !== undefined && { "content-type": "application/json", "content-length": `${Buffer.byteLength(bytes)}` }),
     ...headers,
   };
-  const sent = Object.entries(given).filter(([, value]) => value !== undefined);
+  const sent = Object.entries(given)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => [name, typeof value === "string" ? fill(value) : value]);
   return exchange(method, path, Object.fromEntries(sent), bytes);
 }
 
@@ -157,6 +159,12 @@ const badValues: Readonly<Record<string, readonly string[]>> = {
   before: ["garbage", "-1", "7", "%00"],
   ack: ["garbage", "2.1-1", "1.", "1.1", "1.1-1-1", "1.1--1", "%00", "x".repeat(24_001)],
   room_id: ["0", "-1", "9223372036854775808", "abc", "1.5", ""],
+  offset: ["garbage", "-2", "1", "_0000000000000001", "%00", "x".repeat(101)],
+  live: ["yes", ""],
+  timeout: ["0", "56", "x", "-1", "1.5", ""],
+  cursor: ["x".repeat(101)],
+  device: ["", "a%20b", "%00", "x".repeat(65)],
+  user_ids: ["", "0", "x", "1,", ",1", "-1", "9999999999999999", "1".repeat(17)],
   mark_seen: ["maybe", ""],
   scope: ["all"],
   status: ["Away"],
@@ -607,6 +615,9 @@ describe("a request that can't be right", () => {
       ["GET /v1/messages/{message}", "by who left the room", "404 message_not_found", { as: "eve" }],
       ["GET /v1/messages/{unknown}/receipts", "", "404 message_not_found"],
       ["GET /v1/messages/{secret}/receipts", "of somebody else's room", "404 message_not_found"],
+      ["GET /v1/events?offset=00000000_0000000000000000", "from another log", "410 offset_gone"],
+      ["GET /v1/rooms/{public}/events?offset=00000000_0000000000000000", "from another log", "410 offset_gone"],
+      ["GET /v1/presence", "of nobody", "user_ids"],
       ["GET /v1/tasks/{unknown}", "", "404 task_not_found"],
       ["GET /v1/tasks/{unknown}?wait=1", "waiting for it", "404 task_not_found"],
       ["GET /v1/tasks/{message}", "by who did not send it", "404 task_not_found", { as: "ben" }],

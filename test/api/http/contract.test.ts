@@ -92,6 +92,13 @@ describe("each route answers as it declares", () => {
 
     ["getTask of a send", 200, ({ ann, message }) => by(ann, message.id)],
     ["getTask of a mark", 200, async ({ ben, room }) => by(ben, await mark(ben, room), { query: "wait=10" })],
+    ["readEvents that there were", 200, ({ ben }) => by(ben, undefined, { query: "live=long-poll" })],
+    ["readEvents that don't come", 204, ({ ben }) => by(ben, undefined, { query: noEvents })],
+    ["readRoomEvents that there were", 200, ({ ben, room }) => by(ben, room.id, { query: "live=long-poll" })],
+    ["readRoomEvents that don't come", 204, ({ ben, room }) => by(ben, room.id, { query: noEvents })],
+    ["typing", 204, ({ ben, room }) => by(ben, room.id)],
+    ["getPresence", 200, ({ ann, ben }) => by(ann, undefined, { query: `user_ids=${ann.id},${ben.id}` })],
+
     ["login by username", 200, ({ ann }) => ({ body: { username: ann.username, password } })],
     ["login by address", 200, async () => ({ body: { email: (await withEmail()).email, password } })],
     ["refresh", 200, async ({ ann }) => ({ body: { refresh_token: (await signIn(ann)).refresh_token } })],
@@ -112,6 +119,7 @@ describe("each route answers as it declares", () => {
     ["healthz", 200, () => ({})],
     ["readyz", 200, () => ({})],
   ];
+  const noEvents = "offset=now&live=long-poll&timeout=1";
   const password = "Passw0rd!";
   const expires_at = "2999-12-31T23:59:59+01:00";
   const bearer = (token: string) => ({ authorization: `Bearer ${token}` });

@@ -1,0 +1,71 @@
+import type { Entry } from "../../shared/log/entry.ts";
+import { Raw, reply, type Scope } from "../http/route.ts";
+import { type FeedPage, readFeed } from "../realtime/feed.ts";
+import { offsetOf, parseOffset } from "../realtime/offsets.ts";
+import { entriesJson } from "../realtime/present.ts";
+import type { FeedQuery } from "./schemas.ts";
+import { openEventStream } from "./sse.ts";
+
+export interface ReadEvents extends FeedQuery {
+  readonly roomId: number | undefined;
+  readonly lastEventId: string | undefined;
+}
+
+/** Long polls that began together end apart: each waits up to a tenth less than it was asked to. */
+const JITTER = 0.1;
+/** A cursor tells caches on the way that two polls from one offset are not the same poll. */
+const CURSOR_EVERY_MS = 20_000;
+
+/** The log as the caller sees it: what there is, or also what comes. */
+export async function readEvents(command: ReadEvents, scope: Scope) {
+  const { deps, caller, client } = scope;
+  const offset = command.lastEventId ?? command.offset;
+  const from = parseOffset(offset, deps.tail.epoch);
+  if (command.live === "sse" && !client.headOnly) return openEventStream({ from, roomId: command.roomId }, scope);
+
+  const page = await readFeed({ userId: caller.id, roomId: command.roomId, from }, deps);
+  const isPoll = command.live === "long-poll" && !client.headOnly;
+  if (!isPoll || page.entries.length > 0 || !page.upToDate) return answer(page, command, scope);
+  return waitForMore(page, command, scope);
+}
+
+async function waitForMore(page: FeedPage, command: ReadEvents, scope: Scope) {
+  const { deps, caller, client, gone } = scope;
+  const waitMs = command.timeout * 1_000 * (1 - JITTER * Math.random());
+  const { roomId, device } = command;
+  const wants = (entry: Entry): boolean => roomId === undefined || entry.roomId === roomId;
+  const snapshot = { userId: caller.id, pos: page.next, roomIds: page.roomIds };
+  const wake = await deps.parking.park(snapshot, { wants, waitMs, gone, device, present: client.countsAsPresent });
+  if (wake.why === "entries") {
+    return answer({ ...page, entries: wake.entries, next: wake.entries.at(-1)!.pos }, command, scope);
+  }
+  if (wake.why === "behind") return answer({ ...page, upToDate: false }, command, scope);
+  return { ...reply(204), headers: headersOf(page, command, scope) };
+}
+
+const answer = (page: FeedPage, command: ReadEvents, scope: Scope) =>
+  reply(
+    200,
+    new Raw(entriesJson(page.entries, scope.deps.tail.epoch, scope.caller.id)),
+    headersOf(page, command, scope),
+  );
+
+function headersOf(
+  { next, upToDate }: FeedPage,
+  { cursor, live }: ReadEvents,
+  { deps }: Scope,
+): Record<string, string> {
+  return {
+    "Stream-Next-Offset": offsetOf(deps.tail.epoch, next),
+    ...(upToDate && { "Stream-Up-To-Date": "true" }),
+    ...(live && { "Stream-Cursor": nextCursor(cursor, deps.now()) }),
+    "Cache-Control": "no-store",
+  };
+}
+
+/** Grows with time, and is never what the client sent. */
+export function nextCursor(given: string | undefined, now: number): string {
+  const byTime = Math.floor(now / CURSOR_EVERY_MS);
+  const before = /^\d{1,15}$/.test(given ?? "") ? Number(given) : 0;
+  return String(Math.max(byTime, before + 1));
+}

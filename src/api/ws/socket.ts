@@ -1,0 +1,166 @@
+import type { WebSocket } from "ws";
+import { AppError } from "../../shared/errors.ts";
+import type { Entry } from "../../shared/log/entry.ts";
+import { assertMayInRoom } from "../../shared/policies.ts";
+import { toAppErrorOrInternal } from "../http/errors.ts";
+import type { Scope } from "../http/route.ts";
+import { markSeen } from "../messages/mark-seen.ts";
+import { sendMessage } from "../messages/send-message.ts";
+import { readFeed } from "../realtime/feed.ts";
+import type { Subscription } from "../realtime/hub.ts";
+import { type From, offsetOf, parseOffset } from "../realtime/offsets.ts";
+import { entryJson } from "../realtime/present.ts";
+import { errorText, type FrameData, FrameError, frameText, type Incoming, type Ref, readFrame } from "./frames.ts";
+
+/** What the protocol calls its endings. */
+export const closeCodes = { tokenExpired: 4401, tryAgainLater: 1013, rate: 1008 } as const;
+
+/** Beyond this a frame is refused; far beyond it the library closes the socket. */
+const MOST_FRAME_BYTES = 64 * 1_024;
+/** A socket that reads this much slower than it is written to is cut; it resumes by offset. */
+const MOST_UNSENT_BYTES = 1_024 * 1_024;
+/** A client that writes faster than it is answered has to wait, in its own buffers. */
+const MOST_PENDING = 64;
+/** A client that is told so often to slow down, and does not, is sent away. */
+const MOST_REFUSALS = 50;
+
+/** One socket: frames in, entries out. A frame that is wrong costs an answer, not the socket. */
+export class Socket {
+  readonly #ws: WebSocket;
+  readonly #scope: Scope;
+  #subscription: Subscription | undefined;
+  /** Counts subscriptions, so that one which is still catching up notices that a newer one has begun. */
+  #generation = 0;
+  #refusals = 0;
+  #frames: Promise<void> = Promise.resolve();
+  #pending = 0;
+
+  constructor(ws: WebSocket, scope: Scope) {
+    this.#ws = ws;
+    this.#scope = scope;
+    const leave = scope.deps.ephemeral.listen(
+      scope.caller.id,
+      ({ type, data }) => this.#send(frameText(type, data)),
+      scope.client.countsAsPresent,
+    );
+    ws.on("message", (data, isBinary) => this.#enqueue(data as Buffer, isBinary));
+    ws.once("close", () => {
+      leave();
+      this.#unsubscribe();
+    });
+  }
+
+  /** One frame after the other, so that messages are accepted in the order in which they were written. */
+  #enqueue(data: Buffer, isBinary: boolean): void {
+    if (++this.#pending === MOST_PENDING) this.#ws.pause();
+    this.#frames = this.#frames.then(async () => {
+      await this.#receive(data, isBinary);
+      if (--this.#pending === MOST_PENDING / 2 && this.#ws.isPaused) this.#ws.resume();
+    });
+  }
+
+  async #receive(data: Buffer, isBinary: boolean): Promise<void> {
+    let ref: Ref;
+    try {
+      if (isBinary) throw new AppError("validation_failed", "A frame must be text");
+      if (data.length > MOST_FRAME_BYTES) throw new AppError("body_too_large", "A frame may have 64 KiB at most");
+      const frame = readFrame(data.toString("utf8"));
+      ref = frame.ref;
+      await this.#answer(frame);
+    } catch (cause) {
+      if (cause instanceof FrameError) ref = cause.ref;
+      const error = toAppErrorOrInternal(cause instanceof FrameError ? cause.error : cause, this.#scope.deps.log);
+      this.#send(errorText(error, ref));
+      if (error.code === "rate_limited" && ++this.#refusals > MOST_REFUSALS)
+        this.#ws.close(closeCodes.rate, "too fast");
+    }
+  }
+
+  async #answer({ event, data, ref }: Incoming): Promise<void> {
+    if (event === "ping") return this.#send(frameText("pong", null, ref));
+    if (event === "subscribe") return this.#subscribe(data as FrameData<"subscribe">, ref);
+    const { caller, client, deps } = this.#scope;
+    await deps.limits.take("sends", caller.id, client.address);
+    if (event === "message") return this.#message(data as FrameData<"message">, ref);
+    if (event === "read") return this.#read(data as FrameData<"read">, ref);
+    return this.#typing(data as FrameData<"typing">);
+  }
+
+  async #message({ room_id, to, text, client_key }: FrameData<"message">, ref: Ref): Promise<void> {
+    const { caller, deps } = this.#scope;
+    const target = room_id === undefined ? { recipientId: to! } : { roomId: room_id };
+    const { id } = await sendMessage({ senderId: caller.id, target, text, clientKey: client_key }, deps);
+    this.#send(frameText("accepted", { task_id: id, message_id: id }, ref));
+  }
+
+  async #read(data: FrameData<"read">, ref: Ref): Promise<void> {
+    const command = "message_id" in data ? { message_ids: [data.message_id] } : data;
+    this.#send(frameText("accepted", { task_id: await markSeen(command, this.#scope) }, ref));
+  }
+
+  async #typing({ room_id }: FrameData<"typing">): Promise<void> {
+    const { caller, deps } = this.#scope;
+    assertMayInRoom("post", room_id, await deps.directory.standing(room_id, caller.id));
+    await deps.ephemeral.typing(caller.id, room_id);
+  }
+
+  /** From the offset on: first what there is, then what comes. A second subscription takes the place of the first. */
+  async #subscribe({ offset }: FrameData<"subscribe">, ref: Ref): Promise<void> {
+    const { deps } = this.#scope;
+    const from = parseOffset(offset, deps.tail.epoch);
+    const generation = ++this.#generation;
+    this.#unsubscribe();
+    const next = await this.#catchUp(from, generation);
+    if (next !== undefined) this.#send(frameText("subscribed", { offset: offsetOf(deps.tail.epoch, next) }, ref));
+  }
+
+  /** @returns where it went live; undefined if a newer subscription, or the end, came first. */
+  async #catchUp(from: From, generation: number): Promise<number | undefined> {
+    const { caller, deps } = this.#scope;
+    for (let after = from; ; ) {
+      const page = await readFeed({ userId: caller.id, roomId: undefined, from: after }, deps);
+      if (generation !== this.#generation || this.#ws.readyState !== this.#ws.OPEN) return undefined;
+      this.#sendEntries(page.entries);
+      after = page.next;
+      if (!page.upToDate) continue;
+      const subscription = deps.hub.subscribe(
+        { userId: caller.id, pos: page.next, roomIds: page.roomIds },
+        {
+          wants: () => true,
+          deliver: (entries) => this.#sendEntries(entries),
+          end: (why) => this.#end(why, generation),
+        },
+      );
+      if (subscription === "behind") continue;
+      if (subscription === "closing") return undefined;
+      this.#subscription = subscription;
+      this.#sendEntries(subscription.missed);
+      return subscription.missed.at(-1)?.pos ?? page.next;
+    }
+  }
+
+  /** The log was replaced: whoever reads it starts over, and is told so. */
+  #end(why: "closing" | "behind", generation: number): void {
+    if (generation !== this.#generation || why === "closing") return;
+    this.#unsubscribe();
+    this.#send(errorText(new AppError("offset_gone", "The log is another one than before: subscribe again")));
+  }
+
+  #sendEntries(entries: readonly Entry[]): void {
+    const { caller, deps } = this.#scope;
+    for (const entry of entries) {
+      this.#send(`{"event":"event","data":${entryJson(entry, deps.tail.epoch, caller.id)}}`);
+    }
+  }
+
+  #unsubscribe(): void {
+    this.#subscription?.unsubscribe();
+    this.#subscription = undefined;
+  }
+
+  #send(text: string): void {
+    if (this.#ws.readyState !== this.#ws.OPEN) return;
+    this.#ws.send(text);
+    if (this.#ws.bufferedAmount > MOST_UNSENT_BYTES) this.#ws.terminate();
+  }
+}

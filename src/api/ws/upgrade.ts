@@ -1,0 +1,89 @@
+import http, { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import type Koa from "koa";
+import type { Context } from "koa";
+import { type WebSocket, WebSocketServer } from "ws";
+import { AppError, problemOf } from "../../shared/errors.ts";
+import { takeTicket } from "../auth/tickets.ts";
+import type { ApiDeps } from "../deps.ts";
+import { toAppErrorOrInternal } from "../http/errors.ts";
+import { identify } from "../http/identity.ts";
+import { clientOf } from "../http/mount.ts";
+import type { Caller } from "../http/route.ts";
+import { closeCodes, Socket } from "./socket.ts";
+
+const PATH = /^\/v1\/ws\/?$/;
+/** Above the largest frame that gets an answer of its own. */
+const MAX_PAYLOAD_BYTES = 1_024 * 1_024;
+/** Keeps what stands between from taking silence for death, and finds out who has gone without a word. */
+const PING_EVERY_MS = 25_000;
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** `/v1/ws`: who is asking is settled before the socket opens. Answers how to close them all. */
+export function acceptSockets(server: Server, app: Koa, deps: ApiDeps): () => void {
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_PAYLOAD_BYTES });
+  server.on("upgrade", (request, socket, head) => {
+    socket.on("error", () => socket.destroy());
+    void admit(request, app, deps).then(
+      ({ caller, ctx }) => sockets.handleUpgrade(request, socket, head, (ws) => serve(ws, caller, ctx, deps)),
+      (cause: unknown) => refuse(socket, toAppErrorOrInternal(cause, deps.log)),
+    );
+  });
+  const pinger = setInterval(() => pingAll(sockets.clients), PING_EVERY_MS).unref();
+  return () => {
+    clearInterval(pinger);
+    for (const ws of sockets.clients) ws.close(closeCodes.tryAgainLater, "this server is stopping");
+  };
+}
+
+async function admit(request: IncomingMessage, app: Koa, deps: ApiDeps): Promise<{ caller: Caller; ctx: Context }> {
+  const ctx = app.createContext(request, new http.ServerResponse(request)) as Context;
+  if (!PATH.test(ctx.path)) throw new AppError("route_not_found", `No socket is at ${ctx.path}`);
+  if (deps.hub.closing) throw new AppError("shutting_down", "This server is stopping; try another");
+  const { ticket } = ctx.query;
+  const caller =
+    typeof ticket === "string"
+      ? await takeTicket(ticket, deps)
+      : await identify({ access: "caller", method: "get" }, ctx, deps);
+  await deps.limits.take("reads", caller!.id, ctx.ip);
+  return { caller: caller!, ctx };
+}
+
+function serve(ws: WebSocket, caller: Caller, ctx: Context, deps: ApiDeps): void {
+  const ended = new AbortController();
+  const close = (): void => ws.close(closeCodes.tokenExpired, "sign in again");
+  const detach = deps.credentials.attach([caller.credential, `user:${caller.id}`], ended);
+  ended.signal.addEventListener("abort", close, { once: true });
+  const expiry =
+    caller.expiresAt === undefined
+      ? undefined
+      : setTimeout(close, Math.min(Math.max(0, caller.expiresAt - deps.now()), MAX_TIMER_MS));
+  alive.add(ws);
+  ws.on("pong", () => alive.add(ws));
+  ws.on("error", (error) => deps.log.debug({ reason: error.message }, "a socket failed"));
+  ws.once("close", () => {
+    clearTimeout(expiry);
+    detach();
+  });
+  new Socket(ws, { deps, caller, client: clientOf(ctx), gone: ended.signal });
+}
+
+/** Who has answered since the last ping. */
+const alive = new WeakSet<WebSocket>();
+
+function pingAll(sockets: Iterable<WebSocket>): void {
+  for (const ws of sockets) {
+    if (!alive.delete(ws)) ws.terminate();
+    else ws.ping();
+  }
+}
+
+/** Before the socket opens an error is an HTTP answer like any other. */
+function refuse(socket: Duplex, error: AppError): void {
+  const body = JSON.stringify(problemOf(error));
+  const challenge = error.status === 401 ? 'WWW-Authenticate: Bearer realm="parley"\r\n' : "";
+  socket.end(
+    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
+      `${challenge}Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

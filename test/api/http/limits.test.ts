@@ -1,0 +1,142 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { findRedis, startRedis } from "../../../src/local/redis.ts";
+import { type Answer, buildUser, call, expectProblem, type Person } from "../../calls.ts";
+import { hasRedis } from "../../services.ts";
+import { backends, buildWorld, type World, type WorldOptions } from "../../world.ts";
+
+const PASSWORD = "Passw0rd!"; // of everybody that buildUser makes
+
+let folder: string;
+let world: World;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "parley-limits-"));
+});
+after(() => rm(folder, { recursive: true, force: true }));
+
+const build = ({ env, ...options }: WorldOptions) =>
+  buildWorld({
+    worker: false,
+    ...options,
+    env: { AUTH_MODE: "token", RATE_LIMITS: "on", TRUST_PROXY: "true", DATA_DIR: join(folder, "data"), ...env },
+  });
+
+/** Somebody at an address, which a proxy would tell. */
+interface Caller {
+  readonly token?: string;
+  readonly address?: string;
+}
+
+const ask = (method: string, path: string, { token, address = "192.0.2.1" }: Caller, body?: object, api = world) =>
+  call(api, method, path, {
+    headers: { "x-forwarded-for": address, ...(token && { authorization: `Bearer ${token}` }) },
+    ...(body && { body }),
+  });
+const login = (who: object, address: string, password = PASSWORD): Promise<Answer> =>
+  ask("POST", "/v1/auth/login", { address }, { ...who, password });
+const read = (caller: Caller, api = world) => ask("GET", "/v1/me", caller, undefined, api);
+const send = (caller: Caller) => ask("POST", "/v1/messages/seen", caller, { message_ids: [crypto.randomUUID()] });
+const statuses = (answers: readonly Answer[]): number[] => answers.map(({ status }) => status);
+
+/** One after the other. */
+async function times(count: number, work: (i: number) => Promise<Answer>): Promise<Answer[]> {
+  const answers: Answer[] = [];
+  for (let i = 0; i < count; i++) answers.push(await work(i));
+  return answers;
+}
+
+/** Each signs up and in from an address that nobody else has, so that it takes nothing from others. */
+let addresses = 0;
+const freshAddress = (): string => `198.51.100.${++addresses}`;
+async function buildCaller(): Promise<Required<Caller> & { person: Person }> {
+  const address = freshAddress();
+  const person = await buildUser(world);
+  const { body } = await login({ username: person.username }, address);
+  return { person, address, token: body.access_token };
+}
+
+for (const backend of backends) {
+  describe(`limits that are counted in ${backend}`, () => {
+    before(async function () {
+      if (backend === "redis" && !hasRedis()) return this.skip();
+      // Sign-ups of this file come from one address.
+      world = await build({ backend, env: { RATE_SENDS: "4", RATE_READS: "6", RATE_LOGINS: "5" } });
+    });
+    after(() => world?.close());
+
+    it("are told with every answer, and what is left goes down", async () => {
+      const caller = await buildCaller();
+      const answers = await times(6, () => read(caller));
+      expect(answers.map(({ headers }) => headers.get("ratelimit-policy"))).to.deep.equal(Array(6).fill('"reads";q=6;w=60'));
+      const left = answers.map(({ headers }) => /^"reads";r=(\d+);t=(\d+)$/.exec(headers.get("ratelimit")!)!);
+      expect(left.map(([, r]) => Number(r))).to.deep.equal([5, 4, 3, 2, 1, 0]);
+      for (const [, , t] of left) expect(Number(t)).to.be.within(1, 60);
+    });
+
+    it("refuse what is beyond them with 429, and say when to come again", async () => {
+      const caller = await buildCaller();
+      await times(6, () => read(caller));
+      const refused = await read(caller);
+      expectProblem(refused, 429, "rate_limited");
+      expect(Number(refused.headers.get("retry-after"))).to.be.within(1, 60);
+      expect(refused.headers.get("ratelimit")).to.match(/^"reads";r=0;t=\d+$/);
+      expect(refused.headers.get("ratelimit-policy")).to.equal('"reads";q=6;w=60');
+    });
+
+    it("are a budget each for reads and for sends", async () => {
+      const caller = await buildCaller();
+      expect(statuses(await times(5, () => send(caller)))).to.deep.equal([404, 404, 404, 404, 429]);
+      expect(statuses(await times(7, () => read(caller)))).to.deep.equal([...Array(6).fill(200), 429]);
+      expectProblem(await send(caller), 429, "rate_limited");
+    });
+
+    it("are each user's own, from whatever address and with whatever credential", async () => {
+      const [one, other] = [await buildCaller(), await buildCaller()];
+      await times(6, () => read({ token: one.token, address: freshAddress() }));
+      const again = (await login({ username: one.person.username }, freshAddress())).body.access_token;
+      for (const token of [one.token, again]) {
+        expectProblem(await read({ token, address: freshAddress() }), 429, "rate_limited");
+      }
+      expect((await read({ token: other.token, address: one.address })).status).to.equal(200);
+    });
+
+    it("are for an address ten times those of a user, whoever asks from there", async () => {
+      const callers = await Promise.all(Array.from({ length: 7 }, buildCaller));
+      const address = freshAddress();
+      const answers = await times(42, (i) => send({ token: callers[i % 7]!.token, address }));
+      // 40 from the address; from 29 on each caller is beyond their own 4 as well.
+      expect(statuses(answers).slice(0, 28)).to.deep.equal(Array(28).fill(404));
+      const more = await Promise.all(Array.from({ length: 4 }, buildCaller));
+      const late = await times(2, (i) => send({ token: more[i]!.token, address }));
+      for (const answer of late) expectProblem(answer, 429, "rate_limited");
+      expect(late[0]!.headers.get("ratelimit-policy")).to.equal('"address-sends";q=40;w=60');
+      expect((await send({ token: more[0]!.token, address: freshAddress() })).status).to.equal(404);
+    });
+
+    it("hold over all processes together", async () => {
+      const other = await world.startApi();
+      const caller = await buildCaller();
+      const answers = await times(8, (i) => read(caller, i % 2 ? (other as World) : world));
+      expect(statuses(answers)).to.deep.equal([...Array(6).fill(200), 429, 429]);
+    });
+
+    it("are counted for sign-ins by address, since nobody has said yet who they are", async () => {
+      const address = freshAddress();
+      const refresh = () => ask("POST", "/v1/auth/refresh", { address }, { refresh_token: "unknown" });
+      const answers = await times(51, refresh);
+      expect(statuses(answers)).to.deep.equal([...Array(50).fill(401), 429]);
+      expect(answers[50]!.headers.get("ratelimit-policy")).to.equal('"address-logins";q=50;w=60');
+      expectProblem(await login({ username: "anybody" }, address), 429, "rate_limited");
+      expect((await login({ username: "anybody" }, freshAddress())).status).to.equal(401);
+    });
+
+    it("are not for the probes", async () => {
+      const answers = await times(20, () => ask("GET", "/healthz", { address: "192.0.2.77" }));
+      expect(new Set(statuses(answers))).to.deep.equal(new Set([200]));
+      expect(answers[0]!.headers.get("ratelimit")).to.equal(null);
+    });
+  });
+}
