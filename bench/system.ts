@@ -1,0 +1,81 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { startPostgres } from "../src/local/postgres.ts";
+import { findRedis, startRedis } from "../src/local/redis.ts";
+import { migrate } from "../src/shared/db/migrate.ts";
+import { createLogger } from "../src/shared/logger.ts";
+
+/** A process that says where it listens. */
+export interface Served {
+  readonly url: string;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+export interface System {
+  readonly api: Served;
+  /** For data that would take too long to make through the API. */
+  readonly database: pg.Client;
+  stop(): Promise<void>;
+}
+
+/** Private servers set as in production, one API, one worker: what `npm run api` and `npm run worker` run. */
+export async function startSystem(): Promise<System> {
+  const folder = await mkdtemp(join(tmpdir(), "parley-bench-"));
+  const postgres = await startPostgres({ dataDir: join(folder, "postgres") });
+  const { program } = await findRedis();
+  if (!program) throw new Error("The benchmark needs redis-server on PATH");
+  const redis = await startRedis({ program, dataDir: join(folder, "redis") });
+  await migrate(postgres.url, createLogger({ LOG_LEVEL: "warn" }, "bench"));
+  const env = {
+    DATABASE_URL: postgres.url,
+    REDIS_URL: redis.url,
+    DATA_DIR: folder,
+    AUTH_MODE: "demo",
+    PORT: "0",
+    LOG_LEVEL: "warn",
+  };
+  const [api, worker] = await Promise.all([serve("src/api/main.ts", env), serve("src/worker/main.ts", env)]);
+  const database = new pg.Client({ connectionString: postgres.url });
+  await database.connect();
+  return {
+    api,
+    database,
+    async stop() {
+      await database.end();
+      await Promise.all([api.stop(), worker.stop()]);
+      await Promise.all([postgres.stop(), redis.stop()]);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The ceiling: a bare `node:http` server in a process of its own. */
+export const startBare = (): Promise<Served> => serve("bench/bare.ts", {});
+
+async function serve(script: string, env: Record<string, string>): Promise<Served> {
+  const child = spawn(process.execPath, ["--expose-gc", script], {
+    env: { PATH: process.env["PATH"], ...env },
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  const [message] = (await Promise.race([
+    once(child, "message"),
+    once(child, "exit").then(() => Promise.reject(new Error(`${script} ended before it was ready`))),
+  ])) as [{ url?: string }];
+  return { url: message.url ?? "", pid: child.pid!, stop: () => stop(child) };
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  child.kill("SIGTERM");
+  await once(child, "exit");
+}
+
+/** What a process holds in memory, in bytes. */
+export async function residentBytes({ pid }: Served): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1_024;
+}
