@@ -13,6 +13,8 @@ import { createLogger } from "../src/shared/logger.ts";
 export interface Served {
   readonly url: string;
   readonly pid: number;
+  /** For how long its event loop was held at the longest since this was asked last. */
+  longestHoldMs(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -58,7 +60,7 @@ export async function startSystem(): Promise<System> {
 export const startBare = (): Promise<Served> => serve("bench/bare.ts", {});
 
 async function serve(script: string, env: Record<string, string>): Promise<Served> {
-  const child = spawn(process.execPath, ["--expose-gc", script], {
+  const child = spawn(process.execPath, ["--import", "./bench/watch-loop.ts", script], {
     env: { PATH: process.env["PATH"], ...env },
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });
@@ -66,7 +68,13 @@ async function serve(script: string, env: Record<string, string>): Promise<Serve
     once(child, "message"),
     once(child, "exit").then(() => Promise.reject(new Error(`${script} ended before it was ready`))),
   ])) as [{ url?: string }];
-  return { url: message.url ?? "", pid: child.pid!, stop: () => stop(child) };
+  return { url: message.url ?? "", pid: child.pid!, longestHoldMs: () => longestHold(child), stop: () => stop(child) };
+}
+
+async function longestHold(child: ChildProcess): Promise<number> {
+  child.send("longest-hold");
+  const [answer] = (await once(child, "message")) as [{ ms: number }];
+  return answer.ms;
 }
 
 async function stop(child: ChildProcess): Promise<void> {

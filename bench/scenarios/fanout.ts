@@ -17,12 +17,22 @@ export const fanout: Scenario = async ({ system, progress }) => {
     // Each round marks what it was given, so that the next one waits again.
     const poll = (i: number): Poll => openPoll(`${system.api.url}/v1/messages/unseen?wait=55`, readers[i]!);
     const ours: number[][] = [];
+    const holds: number[] = [];
     for (let round = 0; round < ROUNDS; round++) {
       const polls = await openPolls(size, poll, () => parkedReads(system.api.url), progress(`fanout ${size}`));
+      await system.api.longestHoldMs();
       ours.push(await timed(polls, () => post(room, sender!, JSON.stringify({ text: TEXT }))));
+      holds.push(await system.api.longestHoldMs());
       await system.database.query("update members set read_seq = 1000000 where room_id = $1", [roomId]);
     }
-    rows.push(...compare(size, ours, await bareRounds(size, await answerOf(room, sender!), progress)));
+    const bare = await bareRounds(size, await answerOf(room, sender!), progress);
+    rows.push(...compare(size, ours, bare.rounds), {
+      scenario: `fanout ${size.toLocaleString("en")}`,
+      figure: "event loop held, ms",
+      ours: median(holds),
+      ceiling: median(bare.holds),
+      better: "less",
+    });
   }
   return rows;
 };
@@ -30,13 +40,16 @@ export const fanout: Scenario = async ({ system, progress }) => {
 async function bareRounds(size: number, body: string, progress: Parameters<Scenario>[0]["progress"]) {
   const bare = await startBare();
   const rounds: number[][] = [];
+  const holds: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const open = (i: number): Poll => openPoll(bare.url, i);
     const polls = await openPolls(size, open, () => waitingAtBare(bare.url), progress(`fanout ${size}, bare`));
+    await bare.longestHoldMs();
     rounds.push(await timed(polls, () => post(bare.url, 0, body)));
+    holds.push(await bare.longestHoldMs());
   }
   await bare.stop();
-  return rounds;
+  return { rounds, holds };
 }
 
 /** Bytes of the same length as those that a reader gets. */

@@ -28,6 +28,7 @@ export interface KnownClient {
 export type CredentialName = `session:${string}` | `token:${string}` | `client:${string}` | `user:${string}`;
 
 const TOUCH_EVERY_MS = 60_000;
+const MOST_TOUCHED = 50_000;
 
 /**
  * What shows who is asking, remembered until the database says that it has ended. A request that is running when its
@@ -124,6 +125,8 @@ export class Credentials {
   #touch(name: CredentialName, sql: string, id: string | number): void {
     const now = Date.now();
     if (now - (this.#touched.get(name) ?? 0) < TOUCH_EVERY_MS) return;
+    // Forgetting all of them now and then costs a write each, and keeps those of ended sessions from piling up.
+    if (this.#touched.size >= MOST_TOUCHED) this.#touched.clear();
     this.#touched.set(name, now);
     rows(this.#em, sql, [id]).catch((error: unknown) =>
       this.#log.warn({ reason: String(error) }, "last use not noted"),

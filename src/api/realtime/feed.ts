@@ -1,6 +1,6 @@
 import { oneRow } from "../../shared/db/database.ts";
-import { type MessageRow, messageColumns } from "../../shared/db/message-row.ts";
-import type { Entry, EntryData, EntryType } from "../../shared/log/entry.ts";
+import { messageColumns } from "../../shared/db/message-row.ts";
+import { type Entry, type EntryRow, toEntry } from "../../shared/log/entry.ts";
 import type { ApiDeps } from "../deps.ts";
 import { type From, offsetGone } from "./offsets.ts";
 
@@ -38,33 +38,8 @@ interface FeedRow {
   room_ids: number[];
   /** Where a full page ends; null if the page is the last. */
   full_to: number | null;
-  entries: FeedEntryRow[];
+  entries: EntryRow[];
 }
-
-interface FeedEntryRow {
-  pos: number;
-  room_id: number | null;
-  user_id: number | null;
-  type: EntryType;
-  actor_id: number | null;
-  message_id: string | null;
-  task_id: string | null;
-  data: EntryData | null;
-  at: string;
-  message: MessageRow | null;
-}
-
-const toEntry = (row: FeedEntryRow): Entry => ({
-  pos: row.pos,
-  type: row.type,
-  roomId: row.room_id,
-  userId: row.user_id,
-  actorId: row.actor_id,
-  taskId: row.task_id ?? row.message_id,
-  data: row.data,
-  at: new Date(row.at).toISOString(),
-  message: row.message,
-});
 
 /**
  * One statement, so that the page is the state at `head`. Each turn of a membership is a range of the room's part of

@@ -124,6 +124,61 @@ export const LogHeadSchema = defineEntity({
   },
 });
 
+export const SessionSchema = defineEntity({
+  name: "Session",
+  tableName: "sessions",
+  properties: {
+    id: p.uuid().primary(),
+    userId: p.bigint("number"),
+    userAgent: p.text().default(""),
+    createdAt: p.datetime().defaultRaw("now()"),
+    lastUsedAt: p.datetime().defaultRaw("now()"),
+    expiresAt: p.datetime(),
+    endedAt: p.datetime().nullable(),
+  },
+});
+
+export const RefreshTokenSchema = defineEntity({
+  name: "RefreshToken",
+  tableName: "refresh_tokens",
+  properties: {
+    hash: p.blob().primary(),
+    sessionId: p.uuid(),
+    createdAt: p.datetime().defaultRaw("now()"),
+    usedAt: p.datetime().nullable(),
+  },
+});
+
+export const ApiTokenSchema = defineEntity({
+  name: "ApiToken",
+  tableName: "api_tokens",
+  properties: {
+    id: p.bigint("number").primary().autoincrement(),
+    userId: p.bigint("number"),
+    name: p.text(),
+    hash: p.blob(),
+    createdAt: p.datetime().defaultRaw("now()"),
+    expiresAt: p.datetime().nullable(),
+    lastUsedAt: p.datetime().nullable(),
+    revokedAt: p.datetime().nullable(),
+  },
+});
+
+export const ApiClientSchema = defineEntity({
+  name: "ApiClient",
+  tableName: "api_clients",
+  properties: {
+    id: p.uuid().primary(),
+    name: p.text(),
+    secretHash: p.blob(),
+    scopes: p.array(),
+    createdBy: p.bigint("number").nullable(),
+    createdAt: p.datetime().defaultRaw("now()"),
+    lastUsedAt: p.datetime().nullable(),
+    revokedAt: p.datetime().nullable(),
+  },
+});
+
 export const entities = [
   UserSchema,
   RoomSchema,
@@ -133,4 +188,8 @@ export const entities = [
   ReceiptSchema,
   LogEntrySchema,
   LogHeadSchema,
+  SessionSchema,
+  RefreshTokenSchema,
+  ApiTokenSchema,
+  ApiClientSchema,
 ];

@@ -42,6 +42,33 @@ export interface Entry {
   readonly message: MessageRow | null;
 }
 
+/** An entry as SQL returns it: a row of the log, and its message. */
+export interface EntryRow {
+  readonly pos: number;
+  readonly room_id: number | null;
+  readonly user_id: number | null;
+  readonly type: EntryType;
+  readonly actor_id: number | null;
+  readonly message_id: string | null;
+  readonly task_id: string | null;
+  readonly data: EntryData | null;
+  readonly at: Date | string;
+  readonly message: MessageRow | null;
+}
+
+export const toEntry = (row: EntryRow): Entry => ({
+  pos: row.pos,
+  type: row.type,
+  roomId: row.room_id,
+  userId: row.user_id,
+  actorId: row.actor_id,
+  // The task that sends a message has the message's id.
+  taskId: row.task_id ?? row.message_id,
+  data: row.data,
+  at: new Date(row.at).toISOString(),
+  message: row.message,
+});
+
 /** Channels of NOTIFY. The payload of `log` is the new head; nothing depends on it being delivered. */
 export const channels = {
   log: "parley_log",

@@ -1,7 +1,7 @@
 import pg from "pg";
-import { type MessageRow, messageColumns } from "../db/message-row.ts";
+import { messageColumns } from "../db/message-row.ts";
 import type { Logger } from "../logger.ts";
-import { channels, type Entry, type EntryData, type EntryType } from "./entry.ts";
+import { channels, type Entry, type EntryRow, toEntry } from "./entry.ts";
 
 const PAGE = 500;
 /** The NOTIFY of a commit may get lost with its connection; this is how long that can delay anybody. */
@@ -142,7 +142,7 @@ export class Tail {
       const client = this.#client;
       if (!client) return;
       try {
-        const { rows } = await client.query<TailRow>({ name: "tail", text: tailSql, values: [this.#pos, PAGE] });
+        const { rows } = await client.query<EntryRow>({ name: "tail", text: tailSql, values: [this.#pos, PAGE] });
         if (rows.length > 0) this.#handOut(rows.map(toEntry));
         if (rows.length < PAGE) return;
       } catch (error) {
@@ -178,19 +178,6 @@ export class Tail {
   }
 }
 
-interface TailRow {
-  pos: number;
-  room_id: number | null;
-  user_id: number | null;
-  type: EntryType;
-  actor_id: number | null;
-  message_id: string | null;
-  task_id: string | null;
-  data: EntryData | null;
-  at: Date;
-  message: MessageRow | null;
-}
-
 /**
  * Written so that no statistics can spoil it: the range is cut off on the primary key first, then each message is
  * looked up by its key. The inner limits keep the planner from turning the look-ups into a join over all messages.
@@ -206,18 +193,6 @@ export const tailSql = `
     limit 1
   ) x on true
   order by l.pos`;
-
-export const toEntry = (row: TailRow): Entry => ({
-  pos: row.pos,
-  type: row.type,
-  roomId: row.room_id,
-  userId: row.user_id,
-  actorId: row.actor_id,
-  taskId: row.task_id ?? row.message_id,
-  data: row.data,
-  at: row.at.toISOString(),
-  message: row.message,
-});
 
 function numbersForInt8(): pg.CustomTypesConfig {
   const types = new pg.TypeOverrides();
