@@ -22,11 +22,11 @@ export async function lockData(dataDir: string, address: string): Promise<DataLo
   const holder: Holder = { pid: process.pid, began: (await beginningOf(process.pid)) ?? "", address };
   // No two texts are the same, so that whoever has read an old one cannot take a new one for it.
   const mine = `${JSON.stringify({ ...holder, id: randomUUID() })}\n`;
-  while (!(await take(path, mine))) {
-    const { holder: other } = await follow(path);
-    if (other) throw new StartError(taken(dataDir, other));
+  for (;;) {
+    const seen = await follow(path);
+    if (seen.holder) throw new StartError(taken(dataDir, seen.holder));
+    if (await inherit(path, seen, mine)) return { release: () => release(path, mine) };
   }
-  return { release: () => release(path, mine) };
 }
 
 const taken = (dataDir: string, { pid, address }: Holder): string =>
@@ -34,9 +34,8 @@ const taken = (dataDir: string, { pid, address }: Holder): string =>
   "Stop it with Ctrl-C where it was started, or start another with DATA_DIR=.data2 PORT=8001 npm start.";
 
 /** Removing a stale file and then making one's own would let two in. Here each stale file has one heir, by its text. */
-async function take(path: string, mine: string): Promise<boolean> {
-  const { at, holder, dead } = await follow(path);
-  if (holder || !(await place(at, mine))) return false;
+export async function inherit(path: string, { at, dead }: Seen, mine: string): Promise<boolean> {
+  if (!(await place(at, mine))) return false;
   // Somebody may have inherited and moved up since we looked; then what we have placed is nobody's heir.
   const now = await follow(path);
   if (now.at !== at || now.text !== mine) {
@@ -48,7 +47,7 @@ async function take(path: string, mine: string): Promise<boolean> {
   return true;
 }
 
-interface End {
+interface Seen {
   /** The living holder's file, or the one that nobody has yet. */
   readonly at: string;
   readonly text?: string;
@@ -56,7 +55,8 @@ interface End {
   readonly dead: readonly string[];
 }
 
-async function follow(path: string): Promise<End> {
+/** From the file of the first to that of the last heir. */
+export async function follow(path: string): Promise<Seen> {
   const dead: string[] = [];
   for (let at = path; ; ) {
     const text = await readIfThere(at);

@@ -24,14 +24,14 @@ export function greet(screen: Screen, { env, url, seeded }: Up): void {
 }
 
 function greetDemo(screen: Screen, url: string, host: string): void {
-  screen.loud(`  DEMO MODE: whoever says ?user_id=7 is user 7. Therefore it listens on ${host} only.`);
+  screen.loud(`  DEMO MODE: whoever says ?user_id=5 is user 5. Therefore it listens on ${host} only.`);
   screen.line();
-  screen.line("  Waits up to 25 s for a message to user 2; run it in a second terminal:");
-  screen.line(`    curl -s '${url}/v1/messages/unseen?user_id=2&wait=25'`);
+  screen.line("  Waits up to 25 s for a message to user 7; run it in a second terminal:");
+  screen.line(`    curl -s '${url}/v1/messages/unseen?user_id=7&wait=25'`);
   screen.line("  Sends one:");
-  screen.line(`    curl -s -X POST '${url}/v1/users/2/messages?user_id=1' ${JSON_HEADER} -d '{"text":"hello"}'`);
-  screen.line("  User 2's rooms:");
-  screen.line(`    curl -s '${url}/v1/rooms?user_id=2'`);
+  screen.line(`    curl -s -X POST '${url}/v1/users/7/messages?user_id=1' ${JSON_HEADER} -d '{"text":"hello"}'`);
+  screen.line("  User 7's rooms:");
+  screen.line(`    curl -s '${url}/v1/rooms?user_id=7'`);
   screen.line();
 }
 

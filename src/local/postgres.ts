@@ -1,3 +1,4 @@
+import { addAbortListener } from "node:events";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -65,7 +66,9 @@ async function launch(
     const child = await startAs(cluster.runAs, words, log.fd, manners);
     const server = `postgres://parley:${cluster.password}@127.0.0.1:${port}`;
     const start = { name: "Postgres", withinMs: READY_MS, signal, lastWords: log.lastWords };
-    await untilReady(child, start, (over) => retryWhile(isStarting, over, () => ensureDatabase(server, cluster.root)));
+    await untilReady(child, start, (over) =>
+      retryWhile(isStarting, over, () => ensureDatabase(server, cluster.root, over)),
+    );
     const { pid, exited } = child;
     return { url: `${server}/parley`, port, pid, exited, stop: (graceMs = STOP_MS) => child.end(graceMs) };
   } finally {
@@ -73,9 +76,11 @@ async function launch(
   }
 }
 
-async function ensureDatabase(server: string, root: string): Promise<void> {
+async function ensureDatabase(server: string, root: string, over: AbortSignal): Promise<void> {
   const client = new Client({ connectionString: `${server}/postgres`, ssl: false, connectionTimeoutMillis: 5_000 });
   client.on("error", () => {}); // it ended while we were connected: the next attempt or the end of the process tells
+  // Whoever was quicker to take the port may never say a word.
+  const listener = addAbortListener(over, () => void client.end().catch(() => {}));
   try {
     await client.connect();
     const { rowCount } = await client.query("select from pg_database where datname = 'parley'");
@@ -86,6 +91,7 @@ async function ensureDatabase(server: string, root: string): Promise<void> {
       `The password in ${root} is not that of its data: bring it back, or delete the folder to begin anew`,
     );
   } finally {
+    listener[Symbol.dispose]();
     await client.end().catch(() => {});
   }
 }

@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { addAbortListener } from "node:events";
 import { mkdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -81,7 +82,7 @@ async function launch(
     await untilReady(child, start, async (over) => {
       await rm(join(dir, PID_FILE), { force: true }); // root's, perhaps, if that was the last to start it
       await writeFile(join(dir, PID_FILE), String(child.pid));
-      await retryWhile(always, over, () => ask(child.pid, port, password));
+      await retryWhile(always, over, () => ask(child.pid, port, password, over));
     });
     const { pid, exited } = child;
     const url = `redis://:${password}@127.0.0.1:${port}`;
@@ -116,10 +117,12 @@ async function spawnRedis(program: string, { dir, port, password, log }: Spawn):
 // What never answers ends with the time it has for its start.
 const always = () => true;
 
-async function ask(pid: number, port: number, password: string): Promise<void> {
+async function ask(pid: number, port: number, password: string, over: AbortSignal): Promise<void> {
   const options = { host: "127.0.0.1", port, password, lazyConnect: true, retryStrategy: null, connectTimeout: 2_000 };
   const client = new Redis(options);
   client.on("error", () => {}); // what matters is thrown below as well
+  // A stranger who took the port may also say nothing at all.
+  const listener = addAbortListener(over, () => client.disconnect());
   try {
     // Waits until the data are loaded.
     await client.connect();
@@ -127,6 +130,7 @@ async function ask(pid: number, port: number, password: string): Promise<void> {
     // A stranger without a password, who was quicker to take the port, would let us in.
     if (!answer.includes(`process_id:${pid}\r`)) throw new Error("somebody else answers");
   } finally {
+    listener[Symbol.dispose]();
     client.disconnect();
   }
 }

@@ -21,6 +21,8 @@ interface Options<R> {
 
 /** What is kept running until it is told to stop. */
 export interface Kept {
+  /** From now on its end is its end. */
+  letGo(): void;
   stop(graceMs?: number): Promise<void>;
 }
 
@@ -46,9 +48,13 @@ export class Supervised<R extends Running> implements Kept {
     this.#loop = this.#keepAlive();
   }
 
+  letGo(): void {
+    this.#over.abort();
+  }
+
   /** Comes back when it has ended and nothing starts it again. */
   async stop(graceMs?: number): Promise<void> {
-    this.#over.abort();
+    this.letGo();
     await this.current.stop(graceMs);
     await this.#loop;
     // A new start may have come true in the very moment in which it was called off.

@@ -61,6 +61,8 @@ export class System {
 
   /** Takes at most 10 s, whatever hangs. */
   async stop(): Promise<void> {
+    // What ends before its turn (a second Ctrl-C ends all at once) must not come back.
+    for (const kept of [this.#api, this.#worker, ...this.#servers]) kept?.letGo();
     const until = performance.now() + PART_STOP_MS;
     const left = (): number => Math.max(until - performance.now(), 0);
     const api = this.#api?.stop(PART_STOP_MS) ?? Promise.resolve();

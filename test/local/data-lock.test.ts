@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
-import { type DataLock, lockData } from "../../src/local/data-lock.ts";
+import { type DataLock, follow, inherit, lockData } from "../../src/local/data-lock.ts";
 import { beginningOf } from "../../src/local/process-id.ts";
 import { StartError } from "../../src/local/until-ready.ts";
 import { makeScratch, rejection, type Scratch } from "./scratch.ts";
@@ -64,6 +64,17 @@ describe("the lock on the data folder", () => {
     const got = all.filter((one): one is PromiseFulfilledResult<DataLock> => one.status === "fulfilled");
     expect(got).to.have.length(1);
     await got[0]?.value.release();
+    expect(await readdir(scratch.dir)).to.deep.equal([]);
+  });
+
+  it("is not given to one who has looked before somebody else took it", async () => {
+    await writeFile(path, "stale");
+    const seen = await follow(path);
+    const lock = await lockData(scratch.dir, HERE);
+    const text = await readFile(path, "utf8");
+    expect(await inherit(path, seen, "late")).to.equal(false);
+    expect(await readFile(path, "utf8")).to.equal(text);
+    await lock.release();
     expect(await readdir(scratch.dir)).to.deep.equal([]);
   });
 
