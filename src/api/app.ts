@@ -16,6 +16,7 @@ import { routes } from "./routes.ts";
 export function createApp(deps: ApiDeps): Koa {
   const app = new Koa();
   app.proxy = deps.env.TRUST_PROXY;
+  app.maxIpsCount = 1; // the address that the proxy itself saw: what stands before it anybody may have made up
   app.silent = true; // what goes wrong is logged once, by answerErrors
   app.use(requestLog(deps)); // first: every answer has a request id and a line in the log
   app.use(securityHeaders()); // also on what is answered as an error

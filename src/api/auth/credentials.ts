@@ -42,6 +42,8 @@ export class Credentials {
   readonly #clients: Memory<string, KnownClient>;
   readonly #running = new Map<CredentialName, Set<AbortController>>();
   readonly #touched = new Map<CredentialName, number>();
+  /** What has ended since this process started; nothing of it comes back. */
+  readonly #ended = new Set<CredentialName>();
 
   constructor({ em, log }: { em: EntityManager; log: Logger }) {
     this.#em = em;
@@ -52,8 +54,13 @@ export class Credentials {
   }
 
   async session(id: string): Promise<KnownSession> {
-    const session = await this.#sessions.get(id);
-    if (!session || session.expiresAt.getTime() <= Date.now()) throw ended();
+    let session = await this.#sessions.get(id);
+    if (session && isOver(session)) {
+      // It may have been refreshed through another process since this one looked.
+      this.#sessions.forget(id);
+      session = await this.#sessions.get(id);
+    }
+    if (!session || isOver(session)) throw ended();
     this.#touch(`session:${id}`, "update sessions set last_used_at = now() where id = $1", id);
     return session;
   }
@@ -72,6 +79,17 @@ export class Credentials {
     return this.#clients.get(id);
   }
 
+  /** For what was shown a moment ago and is used only now. */
+  async assertHolds(name: CredentialName): Promise<void> {
+    const id = name.slice(name.indexOf(":") + 1);
+    if (name.startsWith("session:")) await this.session(id);
+    const gone =
+      this.#ended.has(name) ||
+      (name.startsWith("client:") && !(await this.client(id))) ||
+      (name.startsWith("token:") && !(await oneRow(this.#em, tokenHoldsSql, [id])));
+    if (gone) throw new AppError("token_invalid", "What this stood for was revoked meanwhile");
+  }
+
   touchClient(id: string): void {
     this.#touch(`client:${id}`, "update api_clients set last_used_at = now() where id = $1", id);
   }
@@ -79,6 +97,8 @@ export class Credentials {
   /** From here to the call of what it returns, the end of one of these credentials ends the request. */
   attach(names: readonly CredentialName[], request: AbortController): () => void {
     for (const name of names) {
+      // It ended after it was looked at and before this: nobody would tell the request any more.
+      if (this.#ended.has(name)) request.abort(ended());
       const running = this.#running.get(name);
       if (running) running.add(request);
       else this.#running.set(name, new Set([request]));
@@ -98,6 +118,8 @@ export class Credentials {
       this.#forgetAll();
       return;
     }
+    if (this.#ended.size >= MOST_TOUCHED) this.#ended.clear();
+    this.#ended.add(name);
     const id = name.slice(name.indexOf(":") + 1);
     if (name.startsWith("session:")) this.#sessions.forget(id);
     else if (name.startsWith("client:")) this.#clients.forget(id);
@@ -134,6 +156,8 @@ export class Credentials {
   }
 }
 
+const isOver = ({ expiresAt }: KnownSession): boolean => expiresAt.getTime() <= Date.now();
+
 const ended = (): AppError => new AppError("session_ended", "The session has ended; sign in again");
 
 const withDate = <T>(row: unknown): T | undefined => {
@@ -151,5 +175,6 @@ const sessionSql = `
   select user_id as "userId", expires_at as "expiresAt" from sessions where id = $1 and ended_at is null`;
 const tokenSql = `
   select id, user_id as "userId", expires_at as "expiresAt" from api_tokens where hash = $1 and revoked_at is null`;
+const tokenHoldsSql = "select id from api_tokens where id = $1 and revoked_at is null";
 const clientSql = `
   select id, secret_hash as "secretHash", scopes from api_clients where id = $1 and revoked_at is null`;

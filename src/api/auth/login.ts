@@ -15,16 +15,16 @@ export interface Login {
 
 /** Nobody by that name and a wrong password are the same answer, after the same work. */
 export async function login({ username, email, password, userAgent, address }: Login, deps: ApiDeps) {
-  const name = (username ?? email)!.trim().toLowerCase();
-  const attempt = await deps.limits.loginAttempt(name, address);
+  const name = (username ?? email)!;
   const user = await oneRow<UserRow & { password_hash: string }>(
     deps.em,
     `select ${userColumns}, password_hash from users
-     where deactivated_at is null and lower(${username === undefined ? "email" : "username"}) = $1`,
+     where deactivated_at is null and lower(${username === undefined ? "email" : "username"}) = lower($1)`,
     [name],
   );
+  // One account is counted once, however it is named; a name that nobody has is counted like one.
+  const attempt = await deps.limits.loginAttempt(user ? `id ${user.id}` : `name ${name.toLowerCase()}`, address);
   if (!(await verifyPassword(password, user?.password_hash)) || !user) {
-    await attempt.failed();
     throw new AppError("wrong_credentials", "The name or the password is wrong");
   }
   await attempt.succeeded();

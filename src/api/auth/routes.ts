@@ -122,8 +122,8 @@ export const authRoutes = [
     body: CreateTokenInput,
     responses: { 201: { description: "The token, shown this once", body: NewApiTokenView } },
     errors: ["validation_failed", "database_unavailable"],
-    async handle({ body }, { caller, deps }) {
-      return reply(201, await createToken(caller.id, body.name, body.expires_at ?? null, deps), noStore);
+    async handle({ body }, scope) {
+      return reply(201, await createToken(scope, body.name, body.expires_at ?? null), noStore);
     },
   }),
   defineRoute({

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { id, idParam, nameText, time } from "../http/schemas.ts";
+import { id, idParam, nameText, time, uuidParam } from "../http/schemas.ts";
 import { OwnUserView } from "../users/schemas.ts";
 import { scopes } from "./credentials.ts";
 
@@ -37,7 +37,7 @@ export const SessionView = z
   })
   .meta({ id: "Session" });
 export const SessionsView = z.object({ sessions: z.array(SessionView) }).meta({ id: "Sessions" });
-export const sessionParams = z.object({ id: z.uuid() });
+export const sessionParams = z.object({ id: uuidParam });
 
 export const CreateTokenInput = z.strictObject({
   name: nameText(100),

@@ -4,7 +4,7 @@ import type { ApiDeps } from "../deps.ts";
 import { isoTime } from "../http/schemas.ts";
 import { presentOwnUser, type UserRow, userColumns } from "../users/present.ts";
 import { ACCESS_TOKEN_S } from "./access-tokens.ts";
-import { announceEnd } from "./credentials.ts";
+import { announceEnd, type CredentialName } from "./credentials.ts";
 import { hashSecret, newSecret, prefixes } from "./secrets.ts";
 
 /** A session ends this long after its last refresh. */
@@ -92,25 +92,26 @@ const findTokenSql = `
   for update of t`;
 
 /** Ends the sessions of a condition, and with their commit every request that runs in one of them. */
-export async function endSessions(tx: EntityManager, where: string, parameters: readonly unknown[]): Promise<number> {
+export async function endSessions(
+  tx: EntityManager,
+  where: string,
+  parameters: readonly unknown[],
+): Promise<CredentialName[]> {
   const ended = await rows<{ id: string }>(
     tx,
     `update sessions set ended_at = now() where ended_at is null and ${where} returning id`,
     parameters,
   );
-  if (ended.length > 0)
-    await announceEnd(
-      tx,
-      ended.map(({ id }) => `session:${id}` as const),
-    );
-  return ended.length;
+  const names = ended.map(({ id }) => `session:${id}` as const);
+  if (names.length > 0) await announceEnd(tx, names);
+  return names;
 }
 
 export async function endSession(id: string, userId: number, { em, credentials }: ApiDeps): Promise<void> {
-  const count = await inTransaction(em, (tx) => endSessions(tx, "id = $1 and user_id = $2", [id, userId]));
-  if (count === 0) throw new AppError("session_not_found", `No session ${id} of yours is open`);
+  const ended = await inTransaction(em, (tx) => endSessions(tx, "id = $1 and user_id = $2", [id, userId]));
+  if (ended.length === 0) throw new AppError("session_not_found", `No session ${id} of yours is open`);
   // The tail will say so too; this process need not wait for it.
-  credentials.forget(`session:${id}`);
+  for (const name of ended) credentials.forget(name);
 }
 
 export async function listSessions(userId: number, currentId: string | undefined, { em }: ApiDeps) {

@@ -21,7 +21,7 @@ export async function readSigningKeys(env: Pick<Env, "AUTH_SECRET" | "DATA_DIR">
 /** Made on the first start; of two processes that start at once, one makes it and both read it. */
 async function keptSecret(dataDir: string): Promise<string> {
   const file = join(dataDir, "auth-secret");
-  const draft = `${file}.${process.pid}`;
+  const draft = `${file}.${randomBytes(6).toString("hex")}`;
   await mkdir(dataDir, { recursive: true });
   await writeFile(draft, randomBytes(32).toString("base64url"), { mode: 0o600 });
   try {

@@ -28,8 +28,7 @@ export async function takeTicket(ticket: string, { backend, credentials, directo
   const kept = await backend.store.take(nameOf(ticket));
   if (kept === null) throw new AppError("token_invalid", "The ticket was used, or is older than 30 seconds");
   const caller = JSON.parse(kept) as Caller;
-  // The session may have ended since.
-  if (caller.credential.startsWith("session:")) await credentials.session(caller.credential.slice("session:".length));
+  await credentials.assertHolds(caller.credential);
   if (!(await directory.user(caller.id))) throw new AppError("not_signed_in", "This account was closed");
   return caller;
 }

@@ -1,6 +1,7 @@
 import { inTransaction, oneRow, rows } from "../../shared/db/database.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { ApiDeps } from "../deps.ts";
+import type { Scope } from "../http/route.ts";
 import { isoTime, isoTimeOrNull } from "../http/schemas.ts";
 import { announceEnd } from "./credentials.ts";
 import { hashSecret, newSecret, prefixes } from "./secrets.ts";
@@ -23,7 +24,14 @@ const present = (row: TokenRow) => ({
   last_used_at: isoTimeOrNull(row.last_used_at),
 });
 
-export async function createToken(userId: number, name: string, expiresAt: string | null, { em, now }: ApiDeps) {
+export async function createToken({ caller, deps }: Scope, name: string, until: string | null) {
+  const { em, now } = deps;
+  // Else a key without that scope would make itself something that may do more than it.
+  if (caller.scopes && !caller.scopes.includes("admin")) {
+    throw new AppError("insufficient_scope", "A key needs the scope admin to make tokens");
+  }
+  // In UTC: not every offset that a clock may show is one that Postgres knows.
+  const expiresAt = until === null ? null : new Date(until).toISOString();
   if (expiresAt !== null && Date.parse(expiresAt) <= now()) {
     const errors = [{ path: "expires_at", message: "must be in the future" }];
     throw new AppError("validation_failed", "expires_at: must be in the future", { errors });
@@ -32,7 +40,7 @@ export async function createToken(userId: number, name: string, expiresAt: strin
   const row = await oneRow<TokenRow>(
     em,
     `insert into api_tokens (user_id, name, hash, expires_at) values ($1, $2, $3, $4) returning ${columns}`,
-    [userId, name, hashSecret(token), expiresAt],
+    [caller.id, name, hashSecret(token), expiresAt],
   );
   return { ...present(row!), token };
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { scopes } from "../auth/credentials.ts";
 import { scopeList } from "../auth/schemas.ts";
 import { defineRoute, reply } from "../http/route.ts";
-import { id, nameText, time } from "../http/schemas.ts";
+import { id, nameText, time, uuidParam } from "../http/schemas.ts";
 import { createClient, getClient, listClients, revokeClient } from "./clients.ts";
 
 const ClientView = z
@@ -21,7 +21,7 @@ const NewClientView = ClientView.extend({
 const ClientsView = z.object({ clients: z.array(ClientView) }).meta({ id: "Clients" });
 
 const CreateClientInput = z.strictObject({ name: nameText(100), scopes: scopeList.default(["read", "write"]) });
-const params = z.object({ id: z.uuid() });
+const params = z.object({ id: uuidParam });
 const adminErrors = ["validation_failed", "not_allowed", "database_unavailable"] as const;
 
 /** Servers that speak for their own users: a key, and the user in whose name. */

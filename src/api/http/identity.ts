@@ -63,7 +63,8 @@ async function bearer(authorization: string, deps: ApiDeps): Promise<Shown> {
 
 /** `X-API-Key: <id>:<secret>`, in the name of the user in `X-Act-As`. */
 async function keyHolder(apiKey: string, actAs: string | undefined, deps: ApiDeps): Promise<Shown> {
-  const [id, secret, ...more] = apiKey.split(":");
+  const [given, secret, ...more] = apiKey.split(":");
+  const id = given?.toLowerCase();
   const client = id && secret && more.length === 0 && isId(id) ? await deps.credentials.client(id) : undefined;
   if (!client || !hasSecret(client, secret!)) throw tokenProblem("The API key is not one of ours, or was revoked");
   const user = idParam.safeParse(actAs);

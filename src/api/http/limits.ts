@@ -79,7 +79,6 @@ async function consume(limiter: Limiter, key: string, points: number): Promise<T
 }
 
 export interface LoginAttempt {
-  failed(): Promise<void>;
   succeeded(): Promise<void>;
 }
 
@@ -118,16 +117,21 @@ export class Limits {
     return { budget, taken: await budget.take(key) };
   }
 
-  /** Wrong passwords are counted whether limits are on or off: this one protects people, not the server. */
-  async loginAttempt(name: string, address: string): Promise<LoginAttempt> {
-    const keys = [`account:${name}`, `address:${networkOf(address)}`] as const;
-    const before = await Promise.all(keys.map((key) => this.#failures.get(key)));
-    const full = before.find((result) => result !== null && result.consumedPoints >= LOGIN_FAILURES);
-    if (full) throw tooMany("too many wrong passwords", full.msBeforeNext, {});
+  /**
+   * Wrong passwords are counted whether limits are on or off: this one protects people, not the server. Counted before
+   * the password is looked at, so that many at once are no way around it; a right one is given back.
+   */
+  async loginAttempt(account: string, address: string): Promise<LoginAttempt> {
+    const byAccount = `account:${account}`;
+    const byAddress = `address:${networkOf(address)}`;
+    const taken = await Promise.all([byAccount, byAddress].map((key) => consume(this.#failures, key, 1)));
+    const refused = taken.find(({ allowed }) => !allowed);
+    if (refused) throw tooMany("too many wrong passwords", refused.resetMs, {});
     return {
-      failed: async () => void (await Promise.all(keys.map((key) => consume(this.#failures, key, 1)))),
       // The account has shown who it is; what the address tried on others still counts.
-      succeeded: async () => void (await this.#failures.delete(keys[0])),
+      succeeded: async () => {
+        await Promise.all([this.#failures.delete(byAccount), this.#failures.reward(byAddress, 1)]);
+      },
     };
   }
 }

@@ -36,6 +36,11 @@ export const flagParam = z
   .transform((flag) => flag === "true" || flag === "1")
   .meta({ type: "boolean", default: false });
 
+/** In whatever case it was written: it is the same id. */
+export const uuidParam = z
+  .uuid()
+  .transform((text) => text.toLowerCase())
+  .meta({ format: "uuid" });
 export const cursorParam = z.uuid().optional();
 export const cursorOf = (shape: RegExp) => z.string().regex(shape, "is not a cursor that an answer gave").optional();
 

@@ -12,20 +12,31 @@ export type Ephemeral =
 /** As it travels between processes: with the rooms whose members it is for. */
 type Told = Ephemeral & { readonly rooms: readonly number[] };
 
+/** Hears what happens, and in which of its rooms. */
+export type Hear = (what: Ephemeral, rooms: readonly number[]) => void;
+
 /** Between two polls nobody is gone. */
 const GRACE_MS = 30_000;
-/** Whoever comes and goes more often than this is told of once. */
+/** Of whoever comes and goes more often than this only the latest is told. */
 const TELL_EVERY_MS = 10_000;
 const REFRESH_EVERY_MS = 20_000;
 const TYPING_EVERY_MS = 2_000;
 /** A notification of Postgres holds 8,000 bytes. */
 const MOST_ROOMS = 500;
 
+/** Who is or was here: how many reads and sockets they have, and what the store says of them because of us. */
 interface Present {
   count: number;
   leaving: NodeJS.Timeout | undefined;
-  toldOnline: boolean;
-  toldAt: number;
+  marked: boolean;
+  /** One at a time: a coming that overtakes a going would leave the wrong one behind. */
+  marking: Promise<void>;
+}
+
+/** What was passed on of one user's presence within the last 10 seconds, and what has happened since. */
+interface Passed {
+  online: boolean;
+  latest: Told;
 }
 
 interface EphemeralDeps {
@@ -40,8 +51,9 @@ export class Ephemerals {
   readonly #deps: EphemeralDeps;
   /** Tells this process's marks from others'. */
   readonly #name: string;
-  readonly #listeners = new Map<number, Set<(what: Ephemeral) => void>>();
+  readonly #listeners = new Map<number, Set<Hear>>();
   readonly #present = new Map<number, Present>();
+  readonly #passed = new Map<number, Passed>();
   readonly #typed = new Map<string, number>();
   readonly #refresher = setInterval(() => this.#refresh(), REFRESH_EVERY_MS).unref();
 
@@ -51,7 +63,7 @@ export class Ephemerals {
   }
 
   /** Hears what concerns this user until the call of what it returns; being there is being online. */
-  listen(userId: number, hear: (what: Ephemeral) => void, counts: boolean): () => void {
+  listen(userId: number, hear: Hear, counts: boolean): () => void {
     const listeners = this.#listeners.get(userId) ?? new Set();
     this.#listeners.set(userId, listeners.add(hear));
     const leave = counts ? this.enter(userId) : () => {};
@@ -64,14 +76,15 @@ export class Ephemerals {
 
   /** A read is parked or a socket open. */
   enter(userId: number): () => void {
-    const present = this.#present.get(userId) ?? { count: 0, leaving: undefined, toldOnline: false, toldAt: 0 };
+    const fresh = { count: 0, leaving: undefined, marked: false, marking: Promise.resolve() };
+    const present: Present = this.#present.get(userId) ?? fresh;
     this.#present.set(userId, present);
     clearTimeout(present.leaving);
     present.count++;
-    if (!present.toldOnline) void this.#markOnline(userId, present);
+    if (present.count === 1) this.#mark(userId, present);
     return () => {
       if (--present.count > 0) return;
-      present.leaving = setTimeout(() => void this.#markOffline(userId, present), GRACE_MS).unref();
+      present.leaving = setTimeout(() => this.#mark(userId, present), GRACE_MS).unref();
     };
   }
 
@@ -92,11 +105,9 @@ export class Ephemerals {
 
   /** From the tail: another process, or this one, has something to tell. */
   hear(payload: string): void {
-    const { rooms, ...what } = JSON.parse(payload) as Told;
-    const hearers = new Set<number>();
-    for (const roomId of rooms) for (const { userId } of this.#deps.hub.readersOf(roomId)) hearers.add(userId);
-    hearers.delete(what.data.user_id);
-    for (const userId of hearers) for (const hear of this.#listeners.get(userId) ?? []) hear(what as Ephemeral);
+    const told = JSON.parse(payload) as Told;
+    if (told.type === "typing") this.#pass(told);
+    else this.#passPresence(told, told.data.online);
   }
 
   stop(): void {
@@ -104,33 +115,62 @@ export class Ephemerals {
     for (const { leaving } of this.#present.values()) clearTimeout(leaving);
   }
 
+  #pass({ rooms, type, data }: Told): void {
+    const hearers = new Set<number>();
+    for (const roomId of rooms) for (const { userId } of this.#deps.hub.readersOf(roomId)) hearers.add(userId);
+    hearers.delete(data.user_id);
+    const what = { type, data } as Ephemeral;
+    for (const userId of hearers) for (const hear of this.#listeners.get(userId) ?? []) hear(what, rooms);
+  }
+
+  /** Held back here and not where it is told: one user may come and go on several processes. */
+  #passPresence(told: Told, online: boolean): void {
+    const userId = told.data.user_id;
+    const passed = this.#passed.get(userId);
+    if (passed) {
+      passed.latest = told;
+      return;
+    }
+    this.#pass(told);
+    const now: Passed = { online, latest: told };
+    this.#passed.set(userId, now);
+    setTimeout(() => {
+      this.#passed.delete(userId);
+      const { latest } = now;
+      if (latest.type === "presence" && latest.data.online !== online) this.#passPresence(latest, latest.data.online);
+    }, TELL_EVERY_MS).unref();
+  }
+
+  #mark(userId: number, present: Present): void {
+    present.marking = present.marking.then(() =>
+      this.#quietly(() => (present.count > 0 ? this.#markOnline(userId, present) : this.#markOffline(userId, present))),
+    );
+  }
+
   async #markOnline(userId: number, present: Present): Promise<void> {
-    present.toldOnline = true;
-    await this.#quietly(async () => {
-      const { store } = this.#deps.backend;
-      const before = await store.get(keys.presence(userId));
-      await store.set(keys.presence(userId), this.#name, ttl.presenceMs);
-      if (before === null) await this.#tellPresence(userId, true, present);
-    });
+    if (present.marked) return;
+    const { store } = this.#deps.backend;
+    const before = await store.get(keys.presence(userId));
+    await store.set(keys.presence(userId), this.#name, ttl.presenceMs);
+    present.marked = true;
+    if (before === null) await this.#tellPresence(userId, true);
   }
 
   /** Whoever marked last speaks for the user: if that is another process, they are there. */
   async #markOffline(userId: number, present: Present): Promise<void> {
-    this.#present.delete(userId);
-    await this.#quietly(async () => {
-      const { store } = this.#deps.backend;
-      if ((await store.get(keys.presence(userId))) !== this.#name) return;
+    const { store } = this.#deps.backend;
+    if ((await store.get(keys.presence(userId))) === this.#name) {
       await store.delete(keys.presence(userId));
-      await this.#tellPresence(userId, false, present);
-    });
+      await this.#tellPresence(userId, false);
+    }
+    present.marked = false;
+    // Somebody who has come back meanwhile is marked again, by the call that their coming has made.
+    if (present.count === 0 && this.#present.get(userId) === present) this.#present.delete(userId);
   }
 
-  async #tellPresence(userId: number, online: boolean, present: Present): Promise<void> {
-    const now = performance.now();
-    if (present.toldAt > 0 && now - present.toldAt < TELL_EVERY_MS) return;
-    present.toldAt = now;
-    const rooms = [...(this.#deps.hub.viewOf(userId)?.rooms ?? [])].slice(0, MOST_ROOMS);
-    if (rooms.length > 0) await this.#tell({ type: "presence", data: { user_id: userId, online }, rooms });
+  /** To the members of their rooms; asked of the database, because a socket need not follow any feed. */
+  async #tellPresence(userId: number, online: boolean): Promise<void> {
+    await rows(this.#deps.em, tellPresenceSql, [channels.ephemeral, userId, online, MOST_ROOMS]);
   }
 
   #refresh(): void {
@@ -153,3 +193,9 @@ export class Ephemerals {
     }
   }
 }
+
+const tellPresenceSql = `
+  select pg_notify($1, jsonb_build_object('type', 'presence', 'rooms', jsonb_agg(room_id),
+    'data', jsonb_build_object('user_id', $2::bigint, 'online', $3::boolean))::text)
+  from (select room_id from members where user_id = $2 order by room_id desc limit $4) mine
+  having count(*) > 0`;

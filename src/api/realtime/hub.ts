@@ -1,5 +1,5 @@
 import type { Entry } from "../../shared/log/entry.ts";
-import { isVisible, joiningIn } from "./visibility.ts";
+import { isHollow, isVisible, joiningIn } from "./visibility.ts";
 
 /** So many entries are kept for readers that are a moment behind; at 5,000 entries a second, about two seconds. */
 const RECENT = 10_000;
@@ -76,7 +76,9 @@ export class Hub {
     const rooms = new Set(snapshot.roomIds);
     const since = this.#after(snapshot.pos);
     if (!since) return "behind";
-    const missed = since.filter((entry) => isVisible(entry, snapshot.userId, rooms) && subscriber.wants(entry));
+    const missed = since.filter(
+      (entry) => isVisible(entry, snapshot.userId, rooms) && !isHollow(entry) && subscriber.wants(entry),
+    );
     const view = this.#views.get(snapshot.userId) ?? this.#open(snapshot.userId, rooms);
     // The snapshot may be ahead of the tail, and the tail ahead of readers that are still being woken.
     const reader = { after: Math.max(snapshot.pos, this.#recent.at(-1)?.pos ?? 0), subscriber };
@@ -217,7 +219,9 @@ export class Hub {
 }
 
 function wake(reader: Reader, entries: readonly Entry[]): void {
-  const fresh = entries.filter((entry) => entry.pos > reader.after && reader.subscriber.wants(entry));
+  const fresh = entries.filter(
+    (entry) => entry.pos > reader.after && !isHollow(entry) && reader.subscriber.wants(entry),
+  );
   reader.after = Math.max(reader.after, entries.at(-1)!.pos);
   if (fresh.length > 0) reader.subscriber.deliver(fresh);
 }

@@ -8,6 +8,9 @@ export function joiningIn({ type, data }: Entry): number[] {
   return members.map(({ id }) => id);
 }
 
+/** A message that went with its room before it was read here: there is nothing left to tell of it. */
+export const isHollow = ({ type, message }: Entry): boolean => type.startsWith("message.") && message === null;
+
 /** For one user who is a member of `rooms` before the entry; afterwards `rooms` is as the entry left it. */
 export function isVisible(entry: Entry, userId: number, rooms: Set<number>): boolean {
   const { roomId } = entry;

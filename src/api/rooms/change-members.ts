@@ -1,18 +1,18 @@
-import { inTransaction } from "../../shared/db/database.ts";
+import { type EntityManager, inTransaction, rows } from "../../shared/db/database.ts";
 import { AppError } from "../../shared/errors.ts";
 import { LogWrites } from "../../shared/log/writes.ts";
 import { assertMayInRoom, assertMayJoin, userNotFound } from "../../shared/policies.ts";
 import type { Scope } from "../http/route.ts";
-import { addMember, lockRoom, removeMember, standingOf } from "./membership.ts";
+import { addMember, lockRoom, type NewMember, removeMember, standingOf } from "./membership.ts";
 
 /** Joins a public room oneself, or adds somebody to a room one is in. Who is in already stays in. */
 export async function putMember(roomId: number, userId: number, { caller, deps }: Scope): Promise<void> {
   await inTransaction(deps.em, async (tx) => {
+    const user = await holdUser(tx, userId);
     const room = await lockRoom(tx, roomId);
     const standing = await standingOf(tx, room, caller.id);
     if (userId === caller.id) assertMayJoin(roomId, standing);
     else assertMayInRoom("invite", roomId, standing);
-    const user = userId === caller.id ? caller : await deps.directory.user(userId);
     if (!user) throw userNotFound(userId);
     const writes = new LogWrites();
     await addMember(tx, { room: room!, user, actorId: caller.id }, writes);
@@ -20,6 +20,16 @@ export async function putMember(roomId: number, userId: number, { caller, deps }
   });
   // The tail will say so too; whoever joined may send with their very next request.
   deps.directory.forgetRoom(roomId);
+}
+
+/** Held until the end, and before the room: whose account is being closed is not added to anything any more. */
+async function holdUser(tx: EntityManager, id: number): Promise<NewMember | undefined> {
+  const [user] = await rows<NewMember>(
+    tx,
+    "select id, username from users where id = $1 and deactivated_at is null for share",
+    [id],
+  );
+  return user;
 }
 
 /** Leaves a room oneself, or removes somebody from a room one owns. */

@@ -41,8 +41,11 @@ async function findMembers(
   const found = await rows<NewMember>(
     tx,
     `select id, username from users
-     where deactivated_at is null and (id = any($1::bigint[]) or lower(username) = any($2::text[]))`,
-    [creatorId === undefined ? member_ids : [creatorId, ...member_ids], names],
+     where deactivated_at is null
+       and (id = any($1::bigint[]) or lower(username) in (select lower(name) from unnest($2::text[]) as t (name)))
+     order by id
+     for share`,
+    [creatorId === undefined ? member_ids : [creatorId, ...member_ids], member_usernames],
   );
   const ids = new Set(found.map((user) => user.id));
   const usernames = new Set(found.map((user) => user.username.toLowerCase()));

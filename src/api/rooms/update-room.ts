@@ -19,6 +19,7 @@ export async function updateRoom(roomId: number, change: UpdateRoom, { caller, d
       writes.add({ type: "room.updated", roomId, actorId: caller.id, data: { name, is_public } });
       await writes.flush(tx);
     });
+    deps.directory.forgetRoom(roomId);
   } catch (error) {
     throw roomNameTaken(error) ?? error;
   }

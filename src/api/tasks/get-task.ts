@@ -57,7 +57,9 @@ async function look(id: string, senderId: number | undefined, deps: ApiDeps): Pr
   }
   if (!found) return findFailure(id, senderId, deps);
   if (senderId !== undefined && ownerOf(found.job) !== senderId) throw notFound(id);
-  return ofJob(found, deps);
+  // The log tells a failure a moment before the queue does, and what was told once stays told.
+  const told = found.state === "running" ? await findFailureEntry(id, deps) : undefined;
+  return told ? failedWith(id, told) : ofJob(found, deps);
 }
 
 const ownerOf = (job: Job): number =>
@@ -150,14 +152,22 @@ const readPositions = ({ userId, marks }: SeenJob, { em }: ApiDeps) =>
   );
 
 /** The queue forgets after a week; the log still tells that a task failed, and why. */
-async function findFailure(id: string, senderId: number | undefined, { em }: ApiDeps): Promise<TaskView> {
-  const entry = await oneRow<{ user_id: number; at: string; data: { kind: JobName; error: Problem } }>(
-    em,
-    "select user_id, at, data from log where task_id = $1 and type = 'task.failed'",
-    [id],
-  );
+async function findFailure(id: string, senderId: number | undefined, deps: ApiDeps): Promise<TaskView> {
+  const entry = await findFailureEntry(id, deps);
   if (!entry || (senderId !== undefined && entry.user_id !== senderId)) throw notFound(id);
-  const at = isoTime(entry.at);
-  const { kind, error } = entry.data;
-  return { id, kind, state: "failed", attempts: 1, created_at: at, finished_at: at, result: null, error };
+  return failedWith(id, entry);
+}
+
+interface FailureEntry {
+  readonly user_id: number;
+  readonly at: string;
+  readonly data: { readonly kind: JobName; readonly error: Problem };
+}
+
+const findFailureEntry = (id: string, { em }: ApiDeps): Promise<FailureEntry | undefined> =>
+  oneRow<FailureEntry>(em, "select user_id, at, data from log where task_id = $1 and type = 'task.failed'", [id]);
+
+function failedWith(id: string, { at, data: { kind, error } }: FailureEntry): TaskView {
+  const time = isoTime(at);
+  return { id, kind, state: "failed", attempts: 1, created_at: time, finished_at: time, result: null, error };
 }

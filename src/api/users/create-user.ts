@@ -18,7 +18,7 @@ export interface CreateUser {
 }
 
 /** What signing up needs, so that the seeds can do it too. */
-export type UsersDeps = Pick<ApiDeps, "em" | "backend" | "log">;
+export type UsersDeps = Pick<ApiDeps, "em" | "backend" | "log" | "directory">;
 
 export async function createUser(command: CreateUser, deps: UsersDeps): Promise<UserRow> {
   // Hashed before the transaction opens: it takes longer than all the rest, and holds nothing.
@@ -47,6 +47,8 @@ export async function changeUsers(deps: UsersDeps, work: (tx: EntityManager) => 
       await announceUser(tx, id);
       return oneRow<UserRow>(tx, `select ${userColumns} from users where id = $1`, [id]);
     });
+    // The tail will say so too; whoever asks this process next need not wait for it.
+    deps.directory.forgetUser(row!.id);
     return row!;
   } catch (error) {
     throw takenError(error) ?? error;

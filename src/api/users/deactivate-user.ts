@@ -1,8 +1,7 @@
 import { rows } from "../../shared/db/database.ts";
-import { UserSchema } from "../../shared/db/entities.ts";
 import { LogWrites } from "../../shared/log/writes.ts";
 import { assertMayChangeUser, userNotFound } from "../../shared/policies.ts";
-import { announceEnd } from "../auth/credentials.ts";
+import { announceEnd, type CredentialName } from "../auth/credentials.ts";
 import { endSessions } from "../auth/sessions.ts";
 import type { Scope } from "../http/route.ts";
 import { lockRooms, removeMember } from "../rooms/membership.ts";
@@ -11,7 +10,13 @@ import { changeUsers } from "./create-user.ts";
 /** The user is gone from every list and group and the name is free; what they said stays. */
 export async function deactivateUser(id: number, { caller, deps }: Scope): Promise<void> {
   assertMayChangeUser(caller, id);
+  let ended: CredentialName[] = [];
   await changeUsers(deps, async (tx) => {
+    // The user before their rooms, as in whatever adds them to one: nobody is left behind in a room.
+    const [user] = await rows(tx, "select id from users where id = $1 and deactivated_at is null for no key update", [
+      id,
+    ]);
+    if (!user) throw userNotFound(id);
     const groups = await rows<{ id: number }>(
       tx,
       `select r.id from rooms r join members m on m.room_id = r.id where m.user_id = $1 and r.kind = 'group'`,
@@ -24,13 +29,11 @@ export async function deactivateUser(id: number, { caller, deps }: Scope): Promi
     )) {
       await removeMember(tx, { room, userId: id, actorId: caller.id }, writes);
     }
-    const user = await tx.findOne(UserSchema, { id, deactivatedAt: null });
-    if (!user) throw userNotFound(id);
-    user.deactivatedAt = new Date();
-    await tx.flush();
-    await endSessions(tx, "user_id = $1", [id]);
+    await rows(tx, "update users set deactivated_at = now() where id = $1", [id]);
+    ended = [...(await endSessions(tx, "user_id = $1", [id])), `user:${id}`];
     await announceEnd(tx, [`user:${id}`]);
     await writes.flush(tx);
     return id;
   });
+  for (const name of ended) deps.credentials.forget(name);
 }

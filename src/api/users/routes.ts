@@ -5,11 +5,19 @@ import { defineRoute, Raw, reply } from "../http/route.ts";
 import { idParam } from "../http/schemas.ts";
 import { createUser } from "./create-user.ts";
 import { deactivateUser } from "./deactivate-user.ts";
-import { getUser } from "./get-user.ts";
+import { getOwnUser, getUser } from "./get-user.ts";
 import { listUsers } from "./list-users.ts";
 import { assertGoodPassword } from "./passwords.ts";
 import { presentOwnUser, presentUser } from "./present.ts";
-import { CreateUserInput, ListUsersQuery, OwnUserView, UpdateUserInput, UsersView, UserView } from "./schemas.ts";
+import {
+  CreateUserInput,
+  type ListUsers,
+  ListUsersQuery,
+  OwnUserView,
+  UpdateUserInput,
+  UsersView,
+  UserView,
+} from "./schemas.ts";
 import { updateUser } from "./update-user.ts";
 
 const params = z.object({ id: idParam });
@@ -57,7 +65,7 @@ export const userRoutes = [
       // `no-cache` means "ask me each time": nobody keeps what the server could not take back.
       const more = { ETag: etag, "X-Cache": hit ? "HIT" : "MISS", "Cache-Control": "private, no-cache" };
       if (matches(headers["if-none-match"], etag)) return { ...reply(304), headers: more };
-      return reply(200, new Raw(json), { ...more, ...nextLink(json, query.limit) });
+      return reply(200, new Raw(json), { ...more, ...nextLink(json, query) });
     },
   }),
   defineRoute({
@@ -69,7 +77,7 @@ export const userRoutes = [
     access: "caller",
     responses: { 200: { description: "Me", body: OwnUserView } },
     errors: ["validation_failed", "database_unavailable"],
-    handle: async (_, { caller, deps }) => reply(200, presentOwnUser(await getUser(caller.id, deps))),
+    handle: async (_, { caller, deps }) => reply(200, presentOwnUser(await getOwnUser(caller.id, deps))),
   }),
   defineRoute({
     id: "getUser",
@@ -123,10 +131,12 @@ export const userRoutes = [
 ];
 
 const matches = (ifNoneMatch: string | undefined, etag: string): boolean =>
-  (ifNoneMatch ?? "").split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
+  (ifNoneMatch ?? "").split(",").some((tag) => ["*", etag].includes(tag.trim().replace(/^W\//, "")));
 
-/** The cursor is read from the end of the page, which is cheaper than parsing a thousand users for it. */
-function nextLink(json: string, limit: number): Record<string, string> {
+/** The same question, further on. The cursor is read from the end of the page: no need to parse a thousand users. */
+function nextLink(json: string, { after: _, ...query }: ListUsers): Record<string, string> {
   const next = /"next":"(\d+)"\}$/.exec(json)?.[1];
-  return linkHeader({ next: next && `after=${next}&limit=${limit}` });
+  const asked = Object.entries(query).filter(([, value]) => value !== undefined);
+  const parameters = new URLSearchParams(asked.map(([name, value]): [string, string] => [name, String(value)]));
+  return linkHeader({ next: next && `after=${next}&${parameters}` });
 }

@@ -2,6 +2,7 @@ import { type EntityManager, oneRow } from "../../shared/db/database.ts";
 import { type User, UserSchema } from "../../shared/db/entities.ts";
 import { AppError } from "../../shared/errors.ts";
 import { assertMayChangeUser, assertMayGrantAdmin, userNotFound } from "../../shared/policies.ts";
+import type { CredentialName } from "../auth/credentials.ts";
 import { endSessions } from "../auth/sessions.ts";
 import type { ApiDeps } from "../deps.ts";
 import type { Scope } from "../http/route.ts";
@@ -16,14 +17,17 @@ export async function updateUser(id: number, changes: UpdateUser, scope: Scope):
   if (changes.is_admin !== undefined) assertMayGrantAdmin(caller);
   // Both computed before the transaction opens: they take longer than all the rest.
   const passwordHash = await newPasswordHash(id, changes, scope);
-  return changeUsers(deps, async (tx) => {
+  let ended: CredentialName[] = [];
+  const row = await changeUsers(deps, async (tx) => {
     const user = await tx.findOne(UserSchema, { id, deactivatedAt: null });
     if (!user) throw userNotFound(id);
     apply(user, changes, passwordHash);
     await tx.flush();
-    if (passwordHash !== undefined) await endOtherSessions(tx, id, scope);
+    if (passwordHash !== undefined) ended = await endOtherSessions(tx, id, scope);
     return id;
   });
+  for (const name of ended) deps.credentials.forget(name);
+  return row;
 }
 
 function apply(user: User, changes: UpdateUser, passwordHash: string | undefined): void {
@@ -60,5 +64,5 @@ async function readPassword(id: number, { em }: ApiDeps): Promise<{ username: st
   return user;
 }
 
-const endOtherSessions = (tx: EntityManager, userId: number, { caller }: Scope): Promise<number> =>
+const endOtherSessions = (tx: EntityManager, userId: number, { caller }: Scope): Promise<CredentialName[]> =>
   endSessions(tx, "user_id = $1 and id::text <> $2", [userId, caller.credential.replace("session:", "")]);

@@ -6,8 +6,6 @@ import { MarkSeenInput } from "../messages/schemas.ts";
 
 /** What answers a frame carries this back. */
 const ref = z.union([z.string().max(200), z.number()]).optional();
-const Frame = z.strictObject({ event: z.string().max(50), data: z.unknown().optional(), ref });
-
 const oneTarget = (data: { room_id?: number | undefined; to?: number | undefined }): boolean =>
   (data.room_id === undefined) !== (data.to === undefined);
 
@@ -28,6 +26,12 @@ export const clientFrames = {
 } as const;
 
 export type ClientEvent = keyof typeof clientFrames;
+
+const Frame = z.strictObject({
+  event: z.enum(Object.keys(clientFrames) as ClientEvent[]),
+  data: z.unknown().optional(),
+  ref,
+});
 export type FrameData<E extends ClientEvent> = z.output<(typeof clientFrames)[E]>;
 export type Ref = z.output<typeof ref>;
 
@@ -37,23 +41,16 @@ export interface Incoming {
   readonly ref: Ref;
 }
 
-/** A frame that can't be read is answered like any other: with what is wrong with it. */
+/** A frame that can't be read is answered like any other: with what is wrong with it, and with its `ref` if it has one. */
 export function readFrame(text: string): Incoming {
-  const frame = parse(Frame, parseJson(text));
-  if (!Object.hasOwn(clientFrames, frame.event)) {
-    const known = Object.keys(clientFrames).join(", ");
-    throw new FrameError(
-      new AppError("validation_failed", `event: must be one of ${known}`, {
-        errors: [{ path: "event", message: `must be one of ${known}` }],
-      }),
-      frame.ref,
-    );
-  }
-  const event = frame.event as ClientEvent;
+  const json = parseJson(text);
+  const parsedRef = ref.safeParse((json as { ref?: unknown } | null)?.ref);
+  const of = parsedRef.success ? parsedRef.data : undefined;
   try {
-    return { event, data: parse(clientFrames[event], frame.data), ref: frame.ref };
+    const { event, data } = parse(Frame, json);
+    return { event, data: parse(clientFrames[event], data ?? {}), ref: of };
   } catch (error) {
-    throw new FrameError(error as AppError, frame.ref);
+    throw new FrameError(error as AppError, of);
   }
 }
 

@@ -3,6 +3,7 @@ import { AppError } from "../../shared/errors.ts";
 import type { Entry } from "../../shared/log/entry.ts";
 import { assertMayInRoom } from "../../shared/policies.ts";
 import { toAppErrorOrInternal } from "../http/errors.ts";
+import type { BudgetName } from "../http/limits.ts";
 import type { Scope } from "../http/route.ts";
 import { markSeen } from "../messages/mark-seen.ts";
 import { sendMessage } from "../messages/send-message.ts";
@@ -10,27 +11,45 @@ import { readFeed } from "../realtime/feed.ts";
 import type { Subscription } from "../realtime/hub.ts";
 import { type From, offsetOf, parseOffset } from "../realtime/offsets.ts";
 import { entryJson } from "../realtime/present.ts";
-import { errorText, type FrameData, FrameError, frameText, type Incoming, type Ref, readFrame } from "./frames.ts";
+import {
+  type ClientEvent,
+  errorText,
+  type FrameData,
+  FrameError,
+  frameText,
+  type Incoming,
+  type Ref,
+  readFrame,
+} from "./frames.ts";
 
 /** What the protocol calls its endings. */
 export const closeCodes = { tokenExpired: 4401, tryAgainLater: 1013, rate: 1008 } as const;
 
 /** Beyond this a frame is refused; far beyond it the library closes the socket. */
 const MOST_FRAME_BYTES = 64 * 1_024;
-/** A socket that reads this much slower than it is written to is cut; it resumes by offset. */
+/** A socket that reads what comes this much slower than it is written is cut; it resumes by offset. */
 const MOST_UNSENT_BYTES = 1_024 * 1_024;
+/** What there was already waits for whoever is slow: so much of it is on its way at once. */
+const CATCH_UP_UNSENT_BYTES = 128 * 1_024;
 /** A client that writes faster than it is answered has to wait, in its own buffers. */
 const MOST_PENDING = 64;
 /** A client that is told so often to slow down, and does not, is sent away. */
 const MOST_REFUSALS = 50;
+
+/** What a frame asks of who sends it, as over HTTP: the scope of an API key, and one from a budget. */
+const costs = {
+  message: { scope: "write", budget: "sends" },
+  read: { scope: "write", budget: "sends" },
+  typing: { scope: "write", budget: "sends" },
+  subscribe: { scope: "read", budget: "reads" },
+  ping: undefined,
+} as const satisfies Record<ClientEvent, { scope: "read" | "write"; budget: BudgetName } | undefined>;
 
 /** One socket: frames in, entries out. A frame that is wrong costs an answer, not the socket. */
 export class Socket {
   readonly #ws: WebSocket;
   readonly #scope: Scope;
   #subscription: Subscription | undefined;
-  /** Counts subscriptions, so that one which is still catching up notices that a newer one has begun. */
-  #generation = 0;
   #refusals = 0;
   #frames: Promise<void> = Promise.resolve();
   #pending = 0;
@@ -40,21 +59,31 @@ export class Socket {
     this.#scope = scope;
     const leave = scope.deps.ephemeral.listen(
       scope.caller.id,
-      ({ type, data }) => this.#send(frameText(type, data)),
+      ({ type, data }) => {
+        if (this.#subscription) this.#send(frameText(type, data));
+      },
       scope.client.countsAsPresent,
     );
-    ws.on("message", (data, isBinary) => this.#enqueue(data as Buffer, isBinary));
+    ws.on("message", (data, isBinary) => {
+      // The library hands on what comes after our goodbye, too.
+      if (this.#isOpen) this.#enqueue(data as Buffer, isBinary);
+    });
     ws.once("close", () => {
       leave();
       this.#unsubscribe();
     });
   }
 
+  get #isOpen(): boolean {
+    return this.#ws.readyState === this.#ws.OPEN;
+  }
+
   /** One frame after the other, so that messages are accepted in the order in which they were written. */
   #enqueue(data: Buffer, isBinary: boolean): void {
     if (++this.#pending === MOST_PENDING) this.#ws.pause();
     this.#frames = this.#frames.then(async () => {
-      await this.#receive(data, isBinary);
+      // Whoever says goodbye right behind a message has said the message; whose session has ended has not.
+      if (!this.#scope.gone.aborted) await this.#receive(data, isBinary);
       if (--this.#pending === MOST_PENDING / 2 && this.#ws.isPaused) this.#ws.resume();
     });
   }
@@ -66,6 +95,7 @@ export class Socket {
       if (data.length > MOST_FRAME_BYTES) throw new AppError("body_too_large", "A frame may have 64 KiB at most");
       const frame = readFrame(data.toString("utf8"));
       ref = frame.ref;
+      await this.#admit(frame.event);
       await this.#answer(frame);
     } catch (cause) {
       if (cause instanceof FrameError) ref = cause.ref;
@@ -76,11 +106,19 @@ export class Socket {
     }
   }
 
+  async #admit(event: ClientEvent): Promise<void> {
+    const cost = costs[event];
+    if (!cost) return;
+    const { caller, client, deps } = this.#scope;
+    if (caller.scopes && !caller.scopes.includes(cost.scope))
+      throw new AppError("insufficient_scope", `The key needs the scope ${cost.scope}`);
+    await deps.limits.take(cost.budget, caller.id, client.address);
+    this.#refusals = 0;
+  }
+
   async #answer({ event, data, ref }: Incoming): Promise<void> {
     if (event === "ping") return this.#send(frameText("pong", null, ref));
     if (event === "subscribe") return this.#subscribe(data as FrameData<"subscribe">, ref);
-    const { caller, client, deps } = this.#scope;
-    await deps.limits.take("sends", caller.id, client.address);
     if (event === "message") return this.#message(data as FrameData<"message">, ref);
     if (event === "read") return this.#read(data as FrameData<"read">, ref);
     return this.#typing(data as FrameData<"typing">);
@@ -106,30 +144,26 @@ export class Socket {
 
   /** From the offset on: first what there is, then what comes. A second subscription takes the place of the first. */
   async #subscribe({ offset }: FrameData<"subscribe">, ref: Ref): Promise<void> {
-    const { deps } = this.#scope;
-    const from = parseOffset(offset, deps.tail.epoch);
-    const generation = ++this.#generation;
+    const { epoch } = this.#scope.deps.tail;
+    const from = parseOffset(offset, epoch);
     this.#unsubscribe();
-    const next = await this.#catchUp(from, generation);
-    if (next !== undefined) this.#send(frameText("subscribed", { offset: offsetOf(deps.tail.epoch, next) }, ref));
+    const next = await this.#catchUp(from);
+    if (next !== undefined) this.#send(frameText("subscribed", { offset: offsetOf(epoch, next) }, ref));
   }
 
-  /** @returns where it went live; undefined if a newer subscription, or the end, came first. */
-  async #catchUp(from: From, generation: number): Promise<number | undefined> {
+  /** @returns where it went live; undefined if the end came first. */
+  async #catchUp(from: From): Promise<number | undefined> {
     const { caller, deps } = this.#scope;
     for (let after = from; ; ) {
       const page = await readFeed({ userId: caller.id, roomId: undefined, from: after }, deps);
-      if (generation !== this.#generation || this.#ws.readyState !== this.#ws.OPEN) return undefined;
-      this.#sendEntries(page.entries);
+      const atOnce = await this.#sendPage(page.entries);
+      if (!this.#isOpen) return undefined;
       after = page.next;
-      if (!page.upToDate) continue;
+      // While the client took its time the log went on: a page that is old by now is no place to go live from.
+      if (!page.upToDate || !atOnce) continue;
       const subscription = deps.hub.subscribe(
         { userId: caller.id, pos: page.next, roomIds: page.roomIds },
-        {
-          wants: () => true,
-          deliver: (entries) => this.#sendEntries(entries),
-          end: (why) => this.#end(why, generation),
-        },
+        { wants: () => true, deliver: (entries) => this.#sendEntries(entries), end: (why) => this.#end(why) },
       );
       if (subscription === "behind") continue;
       if (subscription === "closing") return undefined;
@@ -139,18 +173,33 @@ export class Socket {
     }
   }
 
+  /** As fast as the client takes it. @returns whether it never had to wait. */
+  async #sendPage(entries: readonly Entry[]): Promise<boolean> {
+    let atOnce = true;
+    for (const entry of entries) {
+      if (!this.#isOpen) return false;
+      const sent = new Promise<unknown>((resolve) => this.#ws.send(this.#entryText(entry), resolve));
+      if (this.#ws.bufferedAmount <= CATCH_UP_UNSENT_BYTES) continue;
+      atOnce = false;
+      await sent;
+    }
+    return atOnce;
+  }
+
   /** The log was replaced: whoever reads it starts over, and is told so. */
-  #end(why: "closing" | "behind", generation: number): void {
-    if (generation !== this.#generation || why === "closing") return;
+  #end(why: "closing" | "behind"): void {
+    if (why === "closing") return;
     this.#unsubscribe();
     this.#send(errorText(new AppError("offset_gone", "The log is another one than before: subscribe again")));
   }
 
   #sendEntries(entries: readonly Entry[]): void {
+    for (const entry of entries) this.#send(this.#entryText(entry));
+  }
+
+  #entryText(entry: Entry): string {
     const { caller, deps } = this.#scope;
-    for (const entry of entries) {
-      this.#send(`{"event":"event","data":${entryJson(entry, deps.tail.epoch, caller.id)}}`);
-    }
+    return `{"event":"event","data":${entryJson(entry, deps.tail.epoch, caller.id)}}`;
   }
 
   #unsubscribe(): void {
@@ -159,7 +208,7 @@ export class Socket {
   }
 
   #send(text: string): void {
-    if (this.#ws.readyState !== this.#ws.OPEN) return;
+    if (!this.#isOpen) return;
     this.#ws.send(text);
     if (this.#ws.bufferedAmount > MOST_UNSENT_BYTES) this.#ws.terminate();
   }

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import http, { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import type Koa from "koa";
@@ -17,11 +18,14 @@ const PATH = /^\/v1\/ws\/?$/;
 const MAX_PAYLOAD_BYTES = 1_024 * 1_024;
 /** Keeps what stands between from taking silence for death, and finds out who has gone without a word. */
 const PING_EVERY_MS = 25_000;
+/** Whoever does not say goodbye back within this is cut off: a server that stops cannot wait for them. */
+const CLOSE_WITHIN_MS = 2_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** `/v1/ws`: who is asking is settled before the socket opens. Answers how to close them all. */
 export function acceptSockets(server: Server, app: Koa, deps: ApiDeps): () => void {
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_PAYLOAD_BYTES });
+  const options = { noServer: true, maxPayload: MAX_PAYLOAD_BYTES, closeTimeout: CLOSE_WITHIN_MS };
+  const sockets = new WebSocketServer(options);
   server.on("upgrade", (request, socket, head) => {
     socket.on("error", () => socket.destroy());
     void admit(request, app, deps).then(
@@ -32,14 +36,17 @@ export function acceptSockets(server: Server, app: Koa, deps: ApiDeps): () => vo
   const pinger = setInterval(() => pingAll(sockets.clients), PING_EVERY_MS).unref();
   return () => {
     clearInterval(pinger);
-    for (const ws of sockets.clients) ws.close(closeCodes.tryAgainLater, "this server is stopping");
+    for (const ws of sockets.clients) sendAway(ws);
   };
 }
+
+const sendAway = (ws: WebSocket): void => ws.close(closeCodes.tryAgainLater, "this server is stopping");
 
 async function admit(request: IncomingMessage, app: Koa, deps: ApiDeps): Promise<{ caller: Caller; ctx: Context }> {
   const ctx = app.createContext(request, new http.ServerResponse(request)) as Context;
   if (!PATH.test(ctx.path)) throw new AppError("route_not_found", `No socket is at ${ctx.path}`);
   if (deps.hub.closing) throw new AppError("shutting_down", "This server is stopping; try another");
+  assertOrigin(ctx, deps);
   const { ticket } = ctx.query;
   const caller =
     typeof ticket === "string"
@@ -49,15 +56,23 @@ async function admit(request: IncomingMessage, app: Koa, deps: ApiDeps): Promise
   return { caller: caller!, ctx };
 }
 
+/** Demo mode believes whoever speaks, and a browser lets any page open a socket: the pages that may are those of CORS. */
+function assertOrigin(ctx: Context, { env }: ApiDeps): void {
+  const origin = ctx.get("origin");
+  if (env.AUTH_MODE !== "demo" || origin === "" || URL.parse(origin)?.host === ctx.host) return;
+  if (env.CORS_ORIGINS.includes("*") || env.CORS_ORIGINS.includes(origin)) return;
+  throw new AppError("not_allowed", `Pages of ${origin} may not open a socket here; CORS_ORIGINS names those that may`);
+}
+
 function serve(ws: WebSocket, caller: Caller, ctx: Context, deps: ApiDeps): void {
   const ended = new AbortController();
-  const close = (): void => ws.close(closeCodes.tokenExpired, "sign in again");
+  const { signal } = ended;
+  signal.addEventListener("abort", () => ws.close(closeCodes.tokenExpired, "sign in again"), { once: true });
   const detach = deps.credentials.attach([caller.credential, `user:${caller.id}`], ended);
-  ended.signal.addEventListener("abort", close, { once: true });
   const expiry =
     caller.expiresAt === undefined
       ? undefined
-      : setTimeout(close, Math.min(Math.max(0, caller.expiresAt - deps.now()), MAX_TIMER_MS));
+      : setTimeout(() => ended.abort(), Math.min(Math.max(0, caller.expiresAt - deps.now()), MAX_TIMER_MS));
   alive.add(ws);
   ws.on("pong", () => alive.add(ws));
   ws.on("error", (error) => deps.log.debug({ reason: error.message }, "a socket failed"));
@@ -65,7 +80,17 @@ function serve(ws: WebSocket, caller: Caller, ctx: Context, deps: ApiDeps): void
     clearTimeout(expiry);
     detach();
   });
-  new Socket(ws, { deps, caller, client: clientOf(ctx), gone: ended.signal });
+  new Socket(ws, { deps, caller, client: clientOf(ctx), gone: signal });
+  endIfOver(caller, ended, deps);
+  if (deps.hub.closing) sendAway(ws);
+}
+
+/** The session may have ended after it was looked at and before its end was listened for. */
+function endIfOver({ credential }: Caller, ended: AbortController, { credentials }: ApiDeps): void {
+  if (!credential.startsWith("session:")) return;
+  credentials.session(credential.slice("session:".length)).catch((error: unknown) => {
+    if (error instanceof AppError) ended.abort();
+  });
 }
 
 /** Who has answered since the last ping. */
@@ -80,10 +105,20 @@ function pingAll(sockets: Iterable<WebSocket>): void {
 
 /** Before the socket opens an error is an HTTP answer like any other. */
 function refuse(socket: Duplex, error: AppError): void {
-  const body = JSON.stringify(problemOf(error));
-  const challenge = error.status === 401 ? 'WWW-Authenticate: Bearer realm="parley"\r\n' : "";
-  socket.end(
-    `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
-      `${challenge}Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
+  const requestId = randomUUID();
+  const body = JSON.stringify(problemOf(error, requestId));
+  const headers = {
+    "Content-Type": "application/problem+json; charset=utf-8",
+    "Content-Length": Buffer.byteLength(body),
+    Connection: "close",
+    "X-Request-Id": requestId,
+    ...(error.status === 401 && { "WWW-Authenticate": challengeOf(error) }),
+    ...(error.status === 503 && { "Retry-After": "1" }),
+    ...error.headers,
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\n${lines.join("")}\r\n${body}`);
 }
+
+const challengeOf = ({ code }: AppError): string =>
+  code === "not_signed_in" ? 'Bearer realm="parley"' : 'Bearer realm="parley", error="invalid_token"';

@@ -25,10 +25,12 @@ export async function ensureDirectRooms(
   return new Map(found.filter((pair): pair is [string, number] => pair[1] !== undefined));
 }
 
+/** A room whose other half has closed their account is not there to be written to. */
 async function findByKeys(tx: EntityManager, keys: readonly string[]): Promise<Map<string, number>> {
   const found = await rows<{ id: number; direct_key: string }>(
     tx,
-    "select id, direct_key from rooms where direct_key = any($1::text[])",
+    `select r.id, r.direct_key from rooms r where r.direct_key = any($1::text[]) and not exists (
+       select from members m join users u on u.id = m.user_id where m.room_id = r.id and u.deactivated_at is not null)`,
     [keys],
   );
   return new Map(found.map((room) => [room.direct_key, room.id]));

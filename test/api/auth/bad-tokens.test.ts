@@ -31,7 +31,8 @@ describe("what shows nobody who is asking", () => {
 
   before(async () => {
     dataDir = await mkdtemp(join(tmpdir(), "parley-bad-tokens-"));
-    world = await buildWorld({ worker: false, env: { AUTH_MODE: "token", RATE_LIMITS: "off", DATA_DIR: dataDir } });
+    const env = { AUTH_MODE: "token", RATE_LIMITS: "off", DATA_DIR: dataDir, TRUST_PROXY: "true" };
+    world = await buildWorld({ worker: false, env });
     key = (await readSigningKeys(world.env))[0]!;
     ann = await buildUser(world);
     ben = await buildUser(world);
@@ -171,12 +172,52 @@ describe("what shows nobody who is asking", () => {
     expect(asAdmin.headers.get("www-authenticate")).to.contain('scope="admin"');
   });
 
+  describe("at a sign-in", () => {
+    let address = 0;
+    /** Each from an address of its own, where nobody has failed before. */
+    const fail = (body: object) =>
+      call(world, "POST", "/v1/auth/login", { body, headers: { "x-forwarded-for": `192.0.2.${++address}` } });
+
+    it("is answered in the same way, whether there is nobody by that name or the password is wrong", async () => {
+      const answers = [
+        await fail({ username: ann.username, password: "wrong password" }),
+        await fail({ username: "nobody", password: "wrong password" }),
+        await fail({ email: "nobody@example.org", password: PASSWORD }),
+      ];
+      const [wrong, ...unknown] = answers.map(({ status, headers, body: { request_id, ...body } }) => {
+        expect(request_id).to.equal(headers.get("x-request-id"));
+        return { status, body, headers: [...headers.keys()] };
+      });
+      expect(wrong).to.deep.include({ status: 401 });
+      for (const answer of unknown) expect(answer).to.deep.equal(wrong);
+      for (const answer of answers) expectProblem(answer, 401, "wrong_credentials");
+      expect(answers[0]!.headers.get("www-authenticate")).to.equal('Bearer realm="parley"');
+    });
+
+    it("takes as long, whether there is nobody by that name or the password is wrong", async () => {
+      const people = await Promise.all(Array.from({ length: 15 }, () => buildUser(world)));
+      const time = async (body: object): Promise<number> => {
+        const startedAt = performance.now();
+        expect((await fail({ ...body, password: "wrong password" })).status).to.equal(401);
+        return performance.now() - startedAt;
+      };
+      const [wrong, unknown]: [number[], number[]] = [[], []];
+      for (const [i, { username }] of people.entries()) {
+        wrong.push(await time({ username }));
+        unknown.push(await time({ username: `nobody-${i}` }));
+      }
+      expect(median(unknown) / median(wrong)).to.be.within(0.5, 2);
+    });
+  });
+
   const ask = (headers: Headers): Promise<Answer> => call(world, "GET", "/v1/me", { headers });
   const actingAs = ({ id }: Person): Headers => ({ ...bearer(accessToken), "x-act-as": String(id) });
   const keyed = (apiKey: string, actAs = String(ben.id)): Headers => ({ "x-api-key": apiKey, "x-act-as": actAs });
 });
 
 const bearer = (token: string): Headers => ({ authorization: `Bearer ${token}` });
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
 /** A 401 says how to do better; whether something was wrong with what was shown, too. */
 function expectChallenge({ status, headers }: Answer, code: string): void {

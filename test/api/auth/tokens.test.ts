@@ -100,6 +100,12 @@ describe("a token for a bot", () => {
     expectProblem(await me(there, token), 401, "token_expired");
   });
 
+  it("may be made to end at any time that ISO 8601 can tell", async () => {
+    const made = await create({ name: "far away", expires_at: "2999-12-31T23:59:59+23:59" });
+    expect(made.status, JSON.stringify(made.body)).to.equal(201);
+    expect(made.body.expires_at).to.equal("2999-12-31T00:00:59.000Z");
+  });
+
   it("ends when it was made to end also where it is remembered", async () => {
     const inASecond = new Date(Date.now() + 1_000).toISOString();
     const { token } = (await create({ name: "for a second", expires_at: inASecond })).body;

@@ -9,19 +9,13 @@ import { backends, buildWorld, type World, type WorldOptions } from "../../world
 
 const PASSWORD = "Passw0rd!"; // of everybody that buildUser makes
 
-let folder: string;
 let world: World;
-
-before(async () => {
-  folder = await mkdtemp(join(tmpdir(), "parley-limits-"));
-});
-after(() => rm(folder, { recursive: true, force: true }));
 
 const build = ({ env, ...options }: WorldOptions) =>
   buildWorld({
     worker: false,
     ...options,
-    env: { AUTH_MODE: "token", RATE_LIMITS: "on", TRUST_PROXY: "true", DATA_DIR: join(folder, "data"), ...env },
+    env: { AUTH_MODE: "token", AUTH_SECRET: "k".repeat(32), RATE_LIMITS: "on", TRUST_PROXY: "true", ...env },
   });
 
 /** Somebody at an address, which a proxy would tell. */
@@ -30,14 +24,16 @@ interface Caller {
   readonly address?: string;
 }
 
-const ask = (method: string, path: string, { token, address = "192.0.2.1" }: Caller, body?: object, api = world) =>
-  call(api, method, path, {
+type Api = Pick<World, "url">;
+
+const ask = (method: string, path: string, { token, address = "192.0.2.1" }: Caller, body?: object, api?: Api) =>
+  call(api ?? world, method, path, {
     headers: { "x-forwarded-for": address, ...(token && { authorization: `Bearer ${token}` }) },
     ...(body && { body }),
   });
 const login = (who: object, address: string, password = PASSWORD): Promise<Answer> =>
   ask("POST", "/v1/auth/login", { address }, { ...who, password });
-const read = (caller: Caller, api = world) => ask("GET", "/v1/me", caller, undefined, api);
+const read = (caller: Caller, api?: Api) => ask("GET", "/v1/me", caller, undefined, api);
 const send = (caller: Caller) => ask("POST", "/v1/messages/seen", caller, { message_ids: [crypto.randomUUID()] });
 const statuses = (answers: readonly Answer[]): number[] => answers.map(({ status }) => status);
 
@@ -62,7 +58,6 @@ for (const backend of backends) {
   describe(`limits that are counted in ${backend}`, () => {
     before(async function () {
       if (backend === "redis" && !hasRedis()) return this.skip();
-      // Sign-ups of this file come from one address.
       world = await build({ backend, env: { RATE_SENDS: "4", RATE_READS: "6", RATE_LOGINS: "5" } });
     });
     after(() => world?.close());
@@ -70,7 +65,9 @@ for (const backend of backends) {
     it("are told with every answer, and what is left goes down", async () => {
       const caller = await buildCaller();
       const answers = await times(6, () => read(caller));
-      expect(answers.map(({ headers }) => headers.get("ratelimit-policy"))).to.deep.equal(Array(6).fill('"reads";q=6;w=60'));
+      expect(answers.map(({ headers }) => headers.get("ratelimit-policy"))).to.deep.equal(
+        Array(6).fill('"reads";q=6;w=60'),
+      );
       const left = answers.map(({ headers }) => /^"reads";r=(\d+);t=(\d+)$/.exec(headers.get("ratelimit")!)!);
       expect(left.map(([, r]) => Number(r))).to.deep.equal([5, 4, 3, 2, 1, 0]);
       for (const [, , t] of left) expect(Number(t)).to.be.within(1, 60);
@@ -119,8 +116,16 @@ for (const backend of backends) {
     it("hold over all processes together", async () => {
       const other = await world.startApi();
       const caller = await buildCaller();
-      const answers = await times(8, (i) => read(caller, i % 2 ? (other as World) : world));
+      const answers = await times(8, (i) => read(caller, i % 2 ? other : world));
       expect(statuses(answers)).to.deep.equal([...Array(6).fill(200), 429, 429]);
+    });
+
+    it("hold also where each process takes a part of the budget in advance", async () => {
+      const apis = await Promise.all([1, 2, 3].map(() => world.startApi({ RATE_READS: "100" })));
+      const caller = await buildCaller();
+      const answers = await times(108, (i) => read(caller, apis[i % 3]));
+      expect(statuses(answers).filter((status) => status === 200)).to.have.lengthOf.within(96, 100);
+      expect(new Set(statuses(answers.slice(-6)))).to.deep.equal(new Set([429]));
     });
 
     it("are counted for sign-ins by address, since nobody has said yet who they are", async () => {
@@ -140,3 +145,103 @@ for (const backend of backends) {
     });
   });
 }
+
+describe("wrong passwords", () => {
+  before(async () => {
+    world = await build({ env: {} });
+  });
+  after(() => world?.close());
+
+  /** `{username}` or `{email}`: how the account is named. */
+  const fail = (who: object, address = freshAddress()) => login(who, address, "wrong password");
+  const expectToWait = (answer: Answer): void => {
+    expectProblem(answer, 429, "rate_limited");
+    expect(Number(answer.headers.get("retry-after"))).to.be.within(1, 60);
+  };
+
+  it("are ten in a minute for one account, from wherever; then even the right one has to wait", async () => {
+    const [{ username }, other] = [await buildUser(world), await buildUser(world)];
+    expect(statuses(await times(10, () => fail({ username })))).to.deep.equal(Array(10).fill(401));
+    expectToWait(await login({ username }, freshAddress()));
+    expectToWait(await fail({ username: username.toUpperCase() }));
+    expect((await login({ username: other.username }, freshAddress())).status).to.equal(200);
+  });
+
+  it("are ten in a minute from one address, for whatever accounts; others go on", async () => {
+    const people = await Promise.all(Array.from({ length: 11 }, () => buildUser(world)));
+    const address = freshAddress();
+    const failed = await times(10, (i) => fail({ username: people[i]!.username }, address));
+    expect(statuses(failed)).to.deep.equal(Array(10).fill(401));
+    expectToWait(await login({ username: people[10]!.username }, address));
+    for (const { username } of people.slice(9))
+      expect((await login({ username }, freshAddress())).status).to.equal(200);
+  });
+
+  it("are counted for a name that nobody has as well: the answers do not tell whether there is an account", async () => {
+    expect(statuses(await times(10, () => fail({ username: "nobody" })))).to.deep.equal(Array(10).fill(401));
+    expectToWait(await fail({ username: "nobody" }));
+  });
+
+  it("are forgiven to an account that signs in, not to the address that it signs in from", async () => {
+    const [{ username }, other] = [await buildUser(world), await buildUser(world)];
+    const address = freshAddress();
+    await times(9, () => fail({ username }, address));
+    expect((await login({ username }, address)).status).to.equal(200);
+    expect(statuses(await times(9, () => fail({ username })))).to.deep.equal(Array(9).fill(401));
+    expect((await login({ username }, address)).status).to.equal(200);
+    expect((await fail({ username: other.username }, address)).status).to.equal(401);
+    expectToWait(await login({ username: other.username }, address));
+  });
+
+  it("are ten for an account whether it is named by its username or its e-mail address", async () => {
+    const email = "one-of-two-names@example.org";
+    const { username } = await buildUser(world, { email });
+    const failed = await times(20, (i) => fail(i % 2 ? { email } : { username }));
+    expect(statuses(failed)).to.deep.equal([...Array(10).fill(401), ...Array(10).fill(429)]);
+  });
+
+  it("are ten for an account also when they come all at once", async () => {
+    const { username } = await buildUser(world);
+    const answers = await Promise.all(Array.from({ length: 40 }, () => fail({ username })));
+    const looked = answers.filter(({ status }) => status === 401);
+    expect(looked.length, "passwords that were looked at").to.be.within(1, 10);
+  });
+
+  it("are counted for the address that the proxy saw, not for one that was made up before it", async () => {
+    const people = await Promise.all(Array.from({ length: 11 }, () => buildUser(world)));
+    const seen = freshAddress();
+    const answers = await times(11, (i) => fail({ username: people[i]!.username }, `203.0.113.${i}, ${seen}`));
+    expect(statuses(answers)).to.deep.equal([...Array(10).fill(401), 429]);
+  });
+});
+
+/** A Redis of its own: it is taken away, which no other file should feel. */
+describe("limits while Redis is away", () => {
+  let folder: string;
+  let redis: Awaited<ReturnType<typeof startRedis>>;
+
+  before(async function () {
+    const { program } = await findRedis();
+    if (program === undefined) return this.skip();
+    folder = await mkdtemp(join(tmpdir(), "parley-limits-"));
+    redis = await startRedis({ program, dataDir: folder });
+    world = await build({ backend: "redis", env: { REDIS_URL: redis.url, RATE_READS: "6" } });
+  });
+  after(async () => {
+    await world?.close();
+    await redis?.stop();
+    if (folder) await rm(folder, { recursive: true, force: true });
+  });
+
+  it("are counted by each process for itself, sign-ins too", async () => {
+    const [caller, person] = [await buildCaller(), await buildUser(world)];
+    expect((await read(caller)).headers.get("ratelimit")).to.match(/r=5;/);
+    await redis.stop();
+    const answers = await times(8, () => read(caller));
+    expect(statuses(answers)).to.deep.equal([...Array(6).fill(200), 429, 429]);
+    expect(Number(answers[7]!.headers.get("retry-after"))).to.be.within(1, 60);
+    const { username } = person;
+    const failed = await times(11, () => login({ username }, freshAddress(), "wrong password"));
+    expect(statuses(failed)).to.deep.equal([...Array(10).fill(401), 429]);
+  });
+});

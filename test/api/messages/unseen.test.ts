@@ -165,7 +165,8 @@ describe("the unseen endpoint", () => {
     await say(world, ben, toUser(ann), "and ann's people are known");
     const { statements } = world;
     statements.length = 0;
-    const poll = unseen(ben, "?wait=20");
+    // What telling others that somebody is there costs is not the poll's.
+    const poll = unseen(ben, "?wait=20&presence=off");
     await parked(world, 1);
     expect(statements).to.have.length(1);
     await post(world, `${toUser(ben)}/messages`, { text: "wake up" }, ann.id);

@@ -299,19 +299,39 @@ describe("rooms", () => {
       expect((await get(world, toRoom(room), ann.id)).body.name).to.equal(room.name);
     });
 
-    it("is opened to the public and closed again, in effect before that is answered", async () => {
+    it("is opened to the public and closed again by its owner alone", async () => {
+      const room = await buildRoom(world, [ann, ben]);
+      const isListed = async (): Promise<boolean> =>
+        idsIn(await get(world, "/v1/rooms?scope=public&limit=1000", stranger.id)).includes(room.id);
+      for (const is_public of [true, false]) {
+        expectProblem(await patch(room, { is_public }, ben), 403, "not_allowed");
+        expect((await patch(room, { is_public }, ann)).body).to.include({ name: room.name, is_public });
+        expect((await get(world, toRoom(room), ben.id)).body.is_public).to.equal(is_public);
+        expect(await isListed()).to.equal(is_public);
+      }
+    });
+
+    it("changes before the change is answered: whoever asks next is told how it is now", async () => {
       const wrong: string[] = [];
-      const expectCode = ({ status, body }: Answer, code: string, what: string): void => {
-        if (body.code !== code) wrong.push(`${what}: ${status} ${body.code}`);
+      const expectCode = ({ status, body }: Answer, code: string | undefined, what: string): void => {
+        if (body.code !== code) wrong.push(`${what}: ${status} ${body.code ?? ""}`);
       };
+      const write = (room: Room) => post(world, `${toRoom(room)}/messages`, { text: "hello" }, stranger.id);
       for (let round = 1; round <= 30; round++) {
         const room = await buildRoom(world, [ann]);
-        expectCode(await get(world, toRoom(room), stranger.id), "room_not_found", "a new one, private");
-        expect((await patch(room, { is_public: true }, ann)).body.is_public).to.equal(true);
-        expectCode(await get(world, toRoom(room), stranger.id), "not_a_member", "just made public");
-        expect((await patch(room, { is_public: false }, ann)).body.is_public).to.equal(false);
-        expectCode(await get(world, toRoom(room), stranger.id), "room_not_found", "just made private");
-        expectCode(await put(room, stranger, stranger), "room_not_found", "joining one just made private");
+        expectCode(await write(room), "room_not_found", "a new one, private");
+        await patch(room, { is_public: true }, ann);
+        expectCode(await write(room), "not_a_member", "just made public");
+        await put(room, stranger, stranger);
+        expectCode(await write(room), undefined, "just joined");
+        await putOut(room, stranger, ann);
+        expectCode(await write(room), "not_a_member", "just put out");
+        await patch(room, { is_public: false }, ann);
+        expectCode(await write(room), "room_not_found", "just made private");
+        await put(room, stranger, ann);
+        expectCode(await write(room), undefined, "just let in");
+        await remove(room, ann);
+        expectCode(await write(room), "room_not_found", "just deleted");
       }
       expect(wrong).to.deep.equal([]);
     });
