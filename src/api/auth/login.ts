@@ -23,10 +23,10 @@ export async function login({ username, email, password, userAgent, address }: L
     [name],
   );
   // One account is counted once, however it is named; a name that nobody has is counted like one.
-  const attempt = await deps.limits.loginAttempt(user ? `id ${user.id}` : `name ${name.toLowerCase()}`, address);
-  if (!(await verifyPassword(password, user?.password_hash)) || !user) {
+  const account = user ? `id ${user.id}` : `name ${name.toLowerCase()}`;
+  const isRight = () => verifyPassword(password, user?.password_hash);
+  if (!(await deps.limits.checkPassword(account, address, isRight)) || !user) {
     throw new AppError("wrong_credentials", "The name or the password is wrong");
   }
-  await attempt.succeeded();
   return openSession(user, userAgent, deps);
 }

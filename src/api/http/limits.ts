@@ -78,16 +78,13 @@ async function consume(limiter: Limiter, key: string, points: number): Promise<T
   }
 }
 
-export interface LoginAttempt {
-  succeeded(): Promise<void>;
-}
-
 /** How much anybody may do in a minute: per user and per address, sends, reads and sign-ins each for themselves. */
 export class Limits {
   readonly #on: boolean;
   readonly #perUser: Readonly<Record<BudgetName, Budget>>;
   readonly #perAddress: Readonly<Record<BudgetName, Budget>>;
   readonly #failures: Limiter;
+  readonly #checking = new Map<string, Promise<void>>();
 
   constructor({ env, backend }: { env: Env; backend: Backend }) {
     this.#on = (env.RATE_LIMITS ?? (env.AUTH_MODE === "demo" ? "off" : "on")) === "on";
@@ -118,23 +115,41 @@ export class Limits {
   }
 
   /**
-   * Wrong passwords are counted whether limits are on or off: this one protects people, not the server. Counted before
-   * the password is looked at, so that many at once are no way around it; a right one is given back.
+   * Wrong passwords are counted whether limits are on or off: this one protects people, not the server. Those for one
+   * account are looked at one after the other, so that many at once are no way around it.
    */
-  async loginAttempt(account: string, address: string): Promise<LoginAttempt> {
+  checkPassword(account: string, address: string, isRight: () => Promise<boolean>): Promise<boolean> {
     const byAccount = `account:${account}`;
-    const byAddress = `address:${networkOf(address)}`;
-    const taken = await Promise.all([byAccount, byAddress].map((key) => consume(this.#failures, key, 1)));
-    const refused = taken.find(({ allowed }) => !allowed);
-    if (refused) throw tooMany("too many wrong passwords", refused.resetMs, {});
-    return {
+    const keys = [byAccount, `address:${networkOf(address)}`];
+    return this.#oneByOne(byAccount, async () => {
+      const counted = await Promise.all(keys.map((key) => this.#failures.get(key)));
+      const full = counted.find((result) => result !== null && result.consumedPoints >= LOGIN_FAILURES);
+      if (full) throw tooManyFailures(full.msBeforeNext);
+      const right = await isRight();
       // The account has shown who it is; what the address tried on others still counts.
-      succeeded: async () => {
-        await Promise.all([this.#failures.delete(byAccount), this.#failures.reward(byAddress, 1)]);
-      },
-    };
+      if (right) await this.#failures.delete(byAccount);
+      else await Promise.all(keys.map((key) => consume(this.#failures, key, 1)));
+      return right;
+    });
+  }
+
+  async #oneByOne<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const before = this.#checking.get(key);
+    const mine = (before ?? Promise.resolve()).then(work, work);
+    const settled = mine.then(
+      () => {},
+      () => {},
+    );
+    this.#checking.set(key, settled);
+    try {
+      return await mine;
+    } finally {
+      if (this.#checking.get(key) === settled) this.#checking.delete(key);
+    }
   }
 }
+
+const tooManyFailures = (resetMs: number): AppError => tooMany("too many wrong passwords", resetMs, {});
 
 function tooMany(what: string, resetMs: number, headers: Headers): AppError {
   const seconds = Math.max(1, Math.ceil(resetMs / 1_000));

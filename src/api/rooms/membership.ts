@@ -15,7 +15,7 @@ export interface LockedRoom {
 export const lockRooms = (tx: EntityManager, ids: readonly number[]): Promise<LockedRoom[]> =>
   rows<LockedRoom>(
     tx,
-    "select id, kind, name, is_public, last_seq from rooms where id = any($1::bigint[]) order by id for update",
+    "select id, kind, name, is_public, last_seq from rooms where id = any($1::bigint[]) order by id for no key update",
     [ids],
   );
 
@@ -102,7 +102,12 @@ export async function deleteRoomRow(
   actorId: number,
   writes: LogWrites,
 ): Promise<void> {
-  const members = await rows<{ user_id: number }>(tx, "select user_id from members where room_id = $1", [roomId]);
+  // Locked in order, before the deletion of the room takes them in any.
+  const members = await rows<{ user_id: number }>(
+    tx,
+    "select user_id from members where room_id = $1 order by user_id for update",
+    [roomId],
+  );
   writes.add({ type: "room.deleted", roomId, actorId, data: {} });
   for (const member of members) writes.left(roomId, member.user_id);
   await rows(tx, "delete from rooms where id = $1", [roomId]);

@@ -40,7 +40,8 @@ async function lockRooms(tx: EntityManager, ids: readonly (number | undefined)[]
   const found = await rows<{ id: number; last_seq: number }>(
     tx,
     // The lock is what makes `seq` gapless: a reader that has seen 7 has seen 1 to 6.
-    "select id, last_seq from rooms where id = any($1::bigint[]) order by id for update",
+    // Not "for update": a receipt's foreign key shares the key of the room, after its member was locked.
+    "select id, last_seq from rooms where id = any($1::bigint[]) order by id for no key update",
     [wanted],
   );
   return new Map(found.map((room) => [room.id, room.last_seq]));
