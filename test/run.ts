@@ -12,7 +12,7 @@ import { migrate } from "../src/shared/db/migrate.ts";
 import { createLogger } from "../src/shared/logger.ts";
 import { provide } from "./services.ts";
 
-/** `npm test [-- files…] [-g words]`: private Postgres and Redis on free ports, every test, and one summary line. */
+/** `npm test [-- files…] [-g words] [--slow]`: private Postgres and Redis on free ports, every test, and one summary line. */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { grep: { type: "string", short: "g" } },
@@ -30,7 +30,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 
 try {
   const postgresUrl = await preparePostgres();
-  provide({ postgresUrl, redisUrl: await prepareRedis() });
+  provide({ postgresUrl, redisUrl: await prepareRedis(), slow: values.slow });
   const failures = await runTests();
   process.exitCode = failures > 0 ? 1 : 0;
 } finally {

@@ -7,6 +7,8 @@ export interface Services {
   readonly postgresUrl: string;
   /** Undefined where there is no Redis: those tests are pending. */
   readonly redisUrl: string | undefined;
+  /** Also the tests that wait for as long as the product says: half a minute, a minute. */
+  readonly slow: boolean;
 }
 
 let provided: Services | undefined;

@@ -13,12 +13,19 @@ const KEEP_ALIVE_MS = 75_000;
 const MAX_HEADER_BYTES = 32 * 1_024;
 /** What still runs after this is cut off. */
 const DRAIN_MS = 5_000;
+const IDLE_EVERY_MS = 50;
 
 /** Serves HTTP until it is closed; answers the address. */
 export async function listen(deps: ApiDeps, closers: Closers): Promise<string> {
   const { HOST, PORT } = deps.env;
   const app = createApp(deps);
-  const options = { keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: MAX_HEADER_BYTES, noDelay: true };
+  const options = {
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    maxHeaderSize: MAX_HEADER_BYTES,
+    noDelay: true,
+    // Offers of another protocol (`Upgrade: h2c`) are not taken up: the request is answered as it is.
+    shouldUpgradeCallback: ({ headers }: http.IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket",
+  };
   const server = http.createServer(options, app.callback());
   const closeSockets = acceptSockets(server, app, deps);
   server.on("clientError", refuseUnreadable);
@@ -59,6 +66,9 @@ async function drain(server: http.Server, { hub, taskWaiters }: ApiDeps): Promis
   hub.close();
   taskWaiters.close();
   const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+  // A connection becomes idle when its last answer is out, which may be after the server was closed.
+  const idle = setInterval(() => server.closeIdleConnections(), IDLE_EVERY_MS);
   await closed;
   clearTimeout(cut);
+  clearInterval(idle);
 }

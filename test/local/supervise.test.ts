@@ -1,7 +1,6 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
-import { endEverything } from "../../src/local/child.ts";
 import { type Part, startPart } from "../../src/local/part.ts";
 import { type Backoff, type Supervised, supervise } from "../../src/local/supervise.ts";
 import { isAlive, makeScratch, processesWith, rejection, type Scratch, until } from "./scratch.ts";
@@ -136,13 +135,5 @@ describe("the supervision of a part", function () {
     calledOff.abort();
     await starting;
     expect(await processesWith(scratch.dir)).to.deep.equal([]);
-  });
-
-  it("in a hurry, ends at once what an orderly stop still waits for", async () => {
-    const worker = await keep(STUBBORN + READY + STAY);
-    const stopped = worker.stop(60_000);
-    await endEverything();
-    await stopped;
-    expect(await isAlive(worker.current.pid)).to.equal(false);
   });
 });

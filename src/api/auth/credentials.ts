@@ -131,9 +131,8 @@ export class Credentials {
   #forgetAll(): void {
     for (const memory of [this.#sessions, this.#tokens, this.#clients]) memory.clear();
     for (const name of this.#running.keys()) {
-      if (!name.startsWith("session:")) continue;
-      // A session whose end was not heard of ends its running requests now.
-      this.session(name.slice("session:".length)).catch((error: unknown) => {
+      // What ended unheard ends its running requests now.
+      this.assertHolds(name).catch((error: unknown) => {
         if (error instanceof AppError) this.#end(name);
       });
     }

@@ -24,8 +24,11 @@ export async function createTicket(caller: Caller, { backend, log }: ApiDeps) {
 }
 
 /** Who is taken at once is gone: of two who show the same ticket one gets in. */
-export async function takeTicket(ticket: string, { backend, credentials, directory }: ApiDeps): Promise<Caller> {
-  const kept = await backend.store.take(nameOf(ticket));
+export async function takeTicket(ticket: string, deps: ApiDeps): Promise<Caller> {
+  const { backend, credentials, directory } = deps;
+  const kept = await backend.store.take(nameOf(ticket)).catch((cause: unknown) => {
+    throw queueUnavailable(deps.log, cause);
+  });
   if (kept === null) throw new AppError("token_invalid", "The ticket was used, or is older than 30 seconds");
   const caller = JSON.parse(kept) as Caller;
   await credentials.assertHolds(caller.credential);

@@ -33,7 +33,9 @@ const EXPOSED = [
   "RateLimit",
   "RateLimit-Policy",
   "Retry-After",
+  "Stream-Cursor",
   "Stream-Next-Offset",
+  "Stream-Up-To-Date",
   "X-Cache",
   "X-Request-Id",
 ];
@@ -42,6 +44,7 @@ const ALLOWED = [
   "Content-Type",
   "Idempotency-Key",
   "If-None-Match",
+  "Last-Event-ID",
   "Prefer",
   "X-Act-As",
   "X-API-Key",

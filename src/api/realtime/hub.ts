@@ -80,6 +80,8 @@ export class Hub {
       (entry) => isVisible(entry, snapshot.userId, rooms) && !isHollow(entry) && subscriber.wants(entry),
     );
     const view = this.#views.get(snapshot.userId) ?? this.#open(snapshot.userId, rooms);
+    // A view that was opened by a later snapshot may lack a room that this one still reads to its end.
+    for (const roomId of rooms) if (!view.rooms.has(roomId)) this.#join(snapshot.userId, roomId);
     // The snapshot may be ahead of the tail, and the tail ahead of readers that are still being woken.
     const reader = { after: Math.max(snapshot.pos, this.#recent.at(-1)?.pos ?? 0), subscriber };
     view.readers.add(reader);

@@ -81,16 +81,7 @@ function serve(ws: WebSocket, caller: Caller, ctx: Context, deps: ApiDeps): void
     detach();
   });
   new Socket(ws, { deps, caller, client: clientOf(ctx), gone: signal });
-  endIfOver(caller, ended, deps);
   if (deps.hub.closing) sendAway(ws);
-}
-
-/** The session may have ended after it was looked at and before its end was listened for. */
-function endIfOver({ credential }: Caller, ended: AbortController, { credentials }: ApiDeps): void {
-  if (!credential.startsWith("session:")) return;
-  credentials.session(credential.slice("session:".length)).catch((error: unknown) => {
-    if (error instanceof AppError) ended.abort();
-  });
 }
 
 /** Who has answered since the last ping. */

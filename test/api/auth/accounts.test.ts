@@ -222,6 +222,10 @@ describe("an account", () => {
       while (tail.connected) await turn();
     }
 
+    afterEach(async () => {
+      for (const { deps } of [world, there]) while (!deps.tail.connected) await turn();
+    });
+
     for (const [what, changeBy, path, status] of [
       ["closed", (token, person) => close(token, person), "/v1/me", 401],
       ["given a new password", (token, person) => change(token, person, { password: NEW_PASSWORD }), "/v1/me", 401],

@@ -75,6 +75,21 @@ describe("a token for a bot", () => {
     expectProblem(await revoke(id), 404, "token_not_found");
   });
 
+  it("that is revoked while an API is cut off from the database ends there once that is back", async () => {
+    const { id, token } = (await create({ name: "unheard" })).body;
+    const poll = call(there, "GET", "/v1/messages/unseen?wait=8", bearer(token));
+    while (there.deps.hub.parked === 0) await turn();
+    await rows(
+      world.deps.em,
+      `select pg_terminate_backend(pid) from pg_stat_activity
+       where application_name = 'parley tail' and datname = current_database()`,
+    );
+    while (there.deps.tail.connected) await turn();
+    expect((await revoke(id)).status).to.equal(204);
+    const { status, body } = await poll;
+    expect(status, JSON.stringify(body)).to.equal(401);
+  });
+
   it("is revoked by its owner and by nobody else", async () => {
     const { id, token } = (await create({ name: "mine" })).body;
     expectProblem(await revoke(id, benToken), 404, "token_not_found");

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { expect } from "chai";
 import { WebSocket } from "ws";
 import { buildRoom, buildUser, buildUsers, call, expectProblem, get, type Person, say, toRoom } from "../../calls.ts";
-import { hasRedis } from "../../services.ts";
+import { hasRedis, services } from "../../services.ts";
 import { backends, buildWorld, type World } from "../../world.ts";
 
 interface Api {
@@ -289,6 +289,7 @@ for (const kind of backends) {
     });
 
     it("who leaves is online for 30 seconds more, and is told of once in 10 seconds at most", async function () {
+      if (!services().slow) return this.skip();
       this.timeout(60_000);
       const { told, from } = await comings;
       const [came, left, back] = told.map(([ms]) => ms) as [number, number, number];

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { type EntityManager, inTransaction, rows } from "../../../src/shared/db/database.ts";
 import { append } from "../../../src/shared/log/append.ts";
 import { buildRoom, buildUsers, call, get, type Person, post, say, toRoom } from "../../calls.ts";
+import { services } from "../../services.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 interface Api {
@@ -294,6 +295,7 @@ describe("the event feed as server-sent events", () => {
   });
 
   it("ends by itself after about a minute, and keeps the line alive until then", async function () {
+    if (!services().slow) return this.skip();
     this.timeout(70_000);
     expect(await longest.ended).to.be.within(55_000, 61_000);
     expect(await longest.stream.ended).to.equal("whole");

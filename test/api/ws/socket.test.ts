@@ -10,6 +10,7 @@ import { append } from "../../../src/shared/log/append.ts";
 import { keys } from "../../../src/shared/store/store.ts";
 import { buildRoom, buildUser, buildUsers, call, get, type Person, post, say, toRoom, toUser } from "../../calls.ts";
 import { startApi } from "../../processes.ts";
+import { services } from "../../services.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 interface Frame {
@@ -516,6 +517,7 @@ describe("a socket", () => {
     });
 
     it("not while it is idle: it is asked every 25 seconds whether it is still there", async function () {
+      if (!services().slow) return this.skip();
       this.timeout(30_000);
       expect((await idle.client.ask("ping")).event).to.equal("pong");
       expect(await idle.pinged).to.be.below(26_000);
