@@ -15,7 +15,7 @@ import { provide } from "./services.ts";
 /** `npm test [-- files…] [-g words] [--slow]`: private Postgres and Redis on free ports, every test, and one summary line. */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { grep: { type: "string", short: "g" } },
+  options: { grep: { type: "string", short: "g" }, slow: { type: "boolean", default: false } },
 });
 const files = (positionals.length > 0 ? positionals : ["test"]).flatMap(filesIn);
 const folder = await mkdtemp(join(tmpdir(), "parley-test-"));

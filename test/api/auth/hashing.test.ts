@@ -7,17 +7,14 @@ import { buildUser, call, type Person, post } from "../../calls.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 const PASSWORD = "Passw0rd!"; // of everybody that buildUser makes
-const WAKE_UPS = 60;
+/** Enough that the 99th of a hundred is not simply the slowest. */
+const WAKE_UPS = 200;
 const SIGN_UPS_AT_ONCE = 20;
 
 /** What hashing may add to the slowest of a hundred wake-ups. */
 const MOST_MS = 20;
-/**
- * Beyond this at rest the machine is busy with something else, and the difference of two such numbers would tell about
- * that and not about hashing: then both are measured again, together. The bound itself stays.
- */
-const NOISY_MS = 50;
-const ATTEMPTS = 3;
+/** At rest and while hashing, one after the other, so many times: the middle one of the differences counts. */
+const PAIRS = 3;
 
 describe("hashing passwords", () => {
   let dataDir: string;
@@ -46,16 +43,16 @@ describe("hashing passwords", () => {
   it(`of ${SIGN_UPS_AT_ONCE} at once delays the wake-up of a parked poll by less than ${MOST_MS} ms`, async function () {
     this.timeout(120_000);
     await wakeUps(); // the first ones compile the code that they run
-    for (let attempt = 1; ; attempt++) {
+    const added: number[] = [];
+    for (let pair = 0; pair < PAIRS; pair++) {
       const atRest = await wakeUps();
       const stop = keepSigningUp();
       const whileHashing = await wakeUps();
       expect(await stop(), "batches that ran meanwhile").to.be.above(1);
       console.log(`      wake-ups at rest: ${tell(atRest)}; while passwords are hashed: ${tell(whileHashing)}`);
-      if (p99(atRest) > NOISY_MS && attempt < ATTEMPTS) continue;
-      expect(p99(whileHashing) - p99(atRest)).to.be.below(MOST_MS);
-      return;
+      added.push(p99(whileHashing) - p99(atRest));
     }
+    expect(quantile(added, 0.5)).to.be.below(MOST_MS);
   });
 
   /** How long it takes from the answer to a send until its recipient's parked poll is answered, one after the other. */
