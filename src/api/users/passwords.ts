@@ -1,7 +1,6 @@
-import { availableParallelism } from "node:os";
-import { hash, verify } from "@node-rs/argon2";
 import { dictionary } from "@zxcvbn-ts/language-common";
 import { invalid } from "../http/validation.ts";
+import { hash, verify } from "./hashing.ts";
 
 const COMMON = 10_000;
 const common = new Set((dictionary["passwords-common"] as readonly string[]).slice(0, COMMON));
@@ -19,36 +18,13 @@ function mistakeIn(password: string, username: string): string | undefined {
   return undefined;
 }
 
-/**
- * Argon2id with the library's defaults (19 MiB, 2 passes), off the main thread. One core is left to those who wait:
- * twenty sign-ups at once would otherwise take every core from the parked reads.
- */
-const atOnce = createGate(Math.max(1, availableParallelism() - 1));
-
-export const hashPassword = (password: string): Promise<string> => atOnce(() => hash(password));
+export const hashPassword = (password: string): Promise<string> => hash(password);
 
 /** Without a hash (nobody by that name) the same work is done for nothing, so that time tells nothing. */
 export async function verifyPassword(password: string, kept: string | undefined): Promise<boolean> {
-  decoy ??= hashPassword("the password of nobody");
-  const matches = await atOnce(async () => verify(kept ?? (await decoy!), password));
+  decoy ??= hash("the password of nobody");
+  const matches = await verify(password, kept ?? (await decoy));
   return matches && kept !== undefined;
 }
 
 let decoy: Promise<string> | undefined;
-
-function createGate(most: number) {
-  let running = 0;
-  const waiting: (() => void)[] = [];
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    if (running >= most) await new Promise<void>((resolve) => waiting.push(resolve));
-    else running++;
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      // Whoever is let in next takes over this place.
-      if (next) next();
-      else running--;
-    }
-  };
-}
