@@ -116,12 +116,12 @@ export class Limits {
 
   /**
    * Wrong passwords are counted whether limits are on or off: this one protects people, not the server. Those for one
-   * account are looked at one after the other, so that many at once are no way around it.
+   * account, or from one address, are looked at one after the other, so that many at once are no way around it.
    */
   checkPassword(account: string, address: string, isRight: () => Promise<boolean>): Promise<boolean> {
     const byAccount = `account:${account}`;
     const keys = [byAccount, `address:${networkOf(address)}`];
-    return this.#oneByOne(byAccount, async () => {
+    const look = async (): Promise<boolean> => {
       const counted = await Promise.all(keys.map((key) => this.#failures.get(key)));
       const full = counted.find((result) => result !== null && result.consumedPoints >= LOGIN_FAILURES);
       if (full) throw tooManyFailures(full.msBeforeNext);
@@ -130,7 +130,8 @@ export class Limits {
       if (right) await this.#failures.delete(byAccount);
       else await Promise.all(keys.map((key) => consume(this.#failures, key, 1)));
       return right;
-    });
+    };
+    return this.#oneByOne(keys[1]!, () => this.#oneByOne(byAccount, look));
   }
 
   async #oneByOne<T>(key: string, work: () => Promise<T>): Promise<T> {

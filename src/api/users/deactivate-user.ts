@@ -30,6 +30,7 @@ export async function deactivateUser(id: number, { caller, deps }: Scope): Promi
       await removeMember(tx, { room, userId: id, actorId: caller.id }, writes);
     }
     await rows(tx, "update users set deactivated_at = now() where id = $1", [id]);
+    await rows(tx, "update api_tokens set revoked_at = now() where user_id = $1 and revoked_at is null", [id]);
     ended = [...(await endSessions(tx, "user_id = $1", [id])), `user:${id}`];
     await announceEnd(tx, [`user:${id}`]);
     await writes.flush(tx);

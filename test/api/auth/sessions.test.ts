@@ -153,11 +153,11 @@ describe("a session", () => {
 
   it("is listed to its owner, the newest first, and can be ended from another one", async () => {
     const cat = await buildUser(world);
-    const agents = ["Phone/1", "Laptop/2", "Tablet/3"];
+    const devices = ["Phone/1", "Laptop/2", "Tablet/3"];
     const tokens: string[] = [];
-    for (const agent of agents) {
+    for (const device of devices) {
       const body = { username: cat.username, password: PASSWORD };
-      const headers = { "user-agent": agent };
+      const headers = { "user-agent": device };
       tokens.push((await call(world, "POST", "/v1/auth/login", { body, headers })).body.access_token);
     }
     const [phone, laptop, tablet] = tokens as [string, string, string];

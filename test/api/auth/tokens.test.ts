@@ -75,20 +75,25 @@ describe("a token for a bot", () => {
     expectProblem(await revoke(id), 404, "token_not_found");
   });
 
-  it("that is revoked while an API is cut off from the database ends there once that is back", async () => {
-    const { id, token } = (await create({ name: "unheard" })).body;
-    const poll = call(there, "GET", "/v1/messages/unseen?wait=8", bearer(token));
-    while (there.deps.hub.parked === 0) await turn();
-    await rows(
-      world.deps.em,
-      `select pg_terminate_backend(pid) from pg_stat_activity
-       where application_name = 'parley tail' and datname = current_database()`,
-    );
-    while (there.deps.tail.connected) await turn();
-    expect((await revoke(id)).status).to.equal(204);
-    const { status, body } = await poll;
-    expect(status, JSON.stringify(body)).to.equal(401);
-  });
+  for (const what of ["that is revoked", "of an account that is closed"]) {
+    it(`${what} while an API is cut off from the database ends there once that is back`, async () => {
+      const cat = await buildUser(world);
+      const session = await signIn(cat);
+      const { id, token } = (await create({ name: "unheard" }, session)).body;
+      const poll = call(there, "GET", "/v1/messages/unseen?wait=8", bearer(token));
+      while (there.deps.hub.parked === 0) await turn();
+      await rows(
+        world.deps.em,
+        `select pg_terminate_backend(pid) from pg_stat_activity
+         where application_name = 'parley tail' and datname = current_database()`,
+      );
+      while (there.deps.tail.connected) await turn();
+      const path = what === "that is revoked" ? `/v1/auth/tokens/${id}` : `/v1/users/${cat.id}`;
+      expect((await call(world, "DELETE", path, bearer(session))).status).to.equal(204);
+      const { status, body } = await poll;
+      expect(status, JSON.stringify(body)).to.equal(401);
+    });
+  }
 
   it("is revoked by its owner and by nobody else", async () => {
     const { id, token } = (await create({ name: "mine" })).body;

@@ -200,11 +200,17 @@ describe("wrong passwords", () => {
     expect(statuses(failed)).to.deep.equal([...Array(10).fill(401), ...Array(10).fill(429)]);
   });
 
-  it("are ten for an account also when they come all at once", async () => {
-    const { username } = await buildUser(world);
-    const answers = await Promise.all(Array.from({ length: 40 }, () => fail({ username })));
-    const looked = answers.filter(({ status }) => status === 401);
-    expect(looked.length, "passwords that were looked at").to.be.within(1, 10);
+  it("are ten for an account, and ten for an address, also when they come all at once", async () => {
+    const people = await Promise.all(Array.from({ length: 40 }, () => buildUser(world)));
+    const address = freshAddress();
+    for (const [whose, guess] of [
+      ["an account's", () => fail({ username: people[0]!.username })],
+      ["an address's", ({ username }: Person) => fail({ username }, address)],
+    ] as const) {
+      const answers = await Promise.all(people.map(guess));
+      const looked = answers.filter(({ status }) => status === 401);
+      expect(looked.length, `${whose} passwords that were looked at`).to.be.within(1, 10);
+    }
   });
 
   it("are counted for the address that the proxy saw, not for one that was made up before it", async () => {
