@@ -6,7 +6,11 @@ export interface Poll {
   cancel(): void;
 }
 
-const agent = new http.Agent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY });
+const agent = new http.Agent({
+  keepAlive: true,
+  maxSockets: Number.POSITIVE_INFINITY,
+  maxFreeSockets: Number.POSITIVE_INFINITY,
+});
 
 /** `answered` is when the last byte came, on the monotonic clock. */
 export function openPoll(url: string, userId: number): Poll {

@@ -4,6 +4,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
+import { nodeFlags } from "../src/api/node-flags.ts";
 import { startPostgres } from "../src/local/postgres.ts";
 import { findRedis, startRedis } from "../src/local/redis.ts";
 import { migrate } from "../src/shared/db/migrate.ts";
@@ -41,7 +42,7 @@ export async function startSystem(): Promise<System> {
     PORT: "0",
     LOG_LEVEL: "warn",
   };
-  const [api, worker] = await Promise.all([serve("src/api/main.ts", env), serve("src/worker/main.ts", env)]);
+  const [api, worker] = await Promise.all([serve("src/api/main.ts", env, nodeFlags), serve("src/worker/main.ts", env)]);
   const database = new pg.Client({ connectionString: postgres.url });
   await database.connect();
   return {
@@ -59,8 +60,8 @@ export async function startSystem(): Promise<System> {
 /** The ceiling: a bare `node:http` server in a process of its own. */
 export const startBare = (): Promise<Served> => serve("bench/bare.ts", {});
 
-async function serve(script: string, env: Record<string, string>): Promise<Served> {
-  const child = spawn(process.execPath, ["--import", "./bench/watch-loop.ts", script], {
+async function serve(script: string, env: Record<string, string>, flags: readonly string[] = []): Promise<Served> {
+  const child = spawn(process.execPath, [...flags, "--import", "./bench/watch-loop.ts", script], {
     env: { PATH: process.env["PATH"], ...env },
     stdio: ["ignore", "inherit", "inherit", "ipc"],
   });

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { nodeFlags } from "../src/api/node-flags.ts";
 
 /** A process of the product, as `npm run api` and `npm run worker` start it. */
 export interface Started {
@@ -14,11 +15,11 @@ export interface Started {
 
 export type Settings = Readonly<Record<string, string | undefined>>;
 
-export const startApi = (settings: Settings): Promise<Started> => start("src/api/main.ts", settings);
+export const startApi = (settings: Settings): Promise<Started> => start("src/api/main.ts", settings, nodeFlags);
 export const startWorkerProcess = (settings: Settings): Promise<Started> => start("src/worker/main.ts", settings);
 
-async function start(script: string, settings: Settings): Promise<Started> {
-  const child = spawn(process.execPath, [script], {
+async function start(script: string, settings: Settings, flags: readonly string[] = []): Promise<Started> {
+  const child = spawn(process.execPath, [...flags, script], {
     env: { PATH: process.env["PATH"], LOG_LEVEL: "warn", ...settings },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });

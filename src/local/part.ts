@@ -12,6 +12,8 @@ export interface Part extends Running {
 export interface Script {
   readonly name: string;
   readonly path: string;
+  /** For Node, before the path. */
+  readonly flags?: readonly string[] | undefined;
   readonly env: NodeJS.ProcessEnv;
   readonly signal?: AbortSignal | undefined;
 }
@@ -24,8 +26,9 @@ const DONE_MS = 600_000;
 const LAST_LINES = 15;
 
 /** Starts a server script and waits for its `{ type: "ready", url? }`. It ends by itself when we are gone: IPC breaks. */
-export async function startPart({ name, path, env, signal }: Script): Promise<Part> {
-  const child = await startChild(process.execPath, [path], { env, stdio: ["ignore", "inherit", "pipe", "ipc"] });
+export async function startPart({ name, path, flags = [], env, signal }: Script): Promise<Part> {
+  const command = [...flags, path];
+  const child = await startChild(process.execPath, command, { env, stdio: ["ignore", "inherit", "pipe", "ipc"] });
   const words = holdBack(child);
   const start = { name, withinMs: READY_MS, signal, lastWords: words.last };
   const url = await untilReady(child, start, () => saysReady(child));

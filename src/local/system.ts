@@ -1,3 +1,4 @@
+import { nodeFlags } from "../api/node-flags.ts";
 import { type Env, isLoopback } from "../shared/env.ts";
 import { PART_STOP_MS, type Part, runScript, startPart } from "./part.ts";
 import type { Screen } from "./screen.ts";
@@ -101,7 +102,7 @@ export class System {
   async #startApi(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
     const { scripts, screen } = this.#options;
     const api = await this.#step(
-      () => keepPart("API", scripts.api, { env, signal, tell: screen.warn }),
+      () => keepPart("API", scripts.api, { env, flags: nodeFlags, signal, tell: screen.warn }),
       ({ current }) => `API (${current.url ?? "no address told"})`,
     );
     this.#api = api;
@@ -132,11 +133,12 @@ export class System {
   }
 }
 
-const keepPart = (name: string, path: string, { env, signal, tell }: Context) =>
-  supervise<Part>({ name, signal, tell, start: (over) => startPart({ name, path, env, signal: over }) });
+const keepPart = (name: string, path: string, { env, flags, signal, tell }: Context) =>
+  supervise<Part>({ name, signal, tell, start: (over) => startPart({ name, path, flags, env, signal: over }) });
 
 interface Context {
   readonly env: NodeJS.ProcessEnv;
+  readonly flags?: readonly string[] | undefined;
   readonly signal: AbortSignal;
   readonly tell: (line: string) => void;
 }

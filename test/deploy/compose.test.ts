@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { expect } from "chai";
 import { parse } from "yaml";
+import { nodeFlags } from "../../src/api/node-flags.ts";
 import { envSchema, readEnv } from "../../src/shared/env.ts";
 
 interface Service {
@@ -87,7 +88,8 @@ describe("docker-compose.yml", () => {
     describe(`the process ${name}`, () => {
       it("is a file that exists", () => {
         expect(command?.[0]).to.equal("node");
-        expect(exists(command![1]!), command![1]).to.equal(true);
+        const script = command!.at(-1)!;
+        expect(exists(script), script).to.equal(true);
       });
 
       it("is told nothing that no process reads", () => {
@@ -159,6 +161,14 @@ describe("Dockerfile", () => {
     const { dependencies } = JSON.parse(text("package.json")) as { dependencies: { node: string } };
     const major = dependencies.node.split(".")[0];
     for (const image of instructions("FROM")) expect(image).to.match(new RegExp(`^node:${major}-`));
+  });
+
+  it("runs the API as Node is told to everywhere", () => {
+    const command = ["node", ...nodeFlags, "src/api/main.ts"];
+    const { scripts } = JSON.parse(text("package.json")) as { scripts: { api: string } };
+    expect(scripts.api.split(" ")).to.deep.equal(command);
+    expect(JSON.parse(instructions("CMD").at(-1)!)).to.deep.equal(command);
+    expect(services["api"]!.command).to.deep.equal(command);
   });
 
   it("does not run as root, and is stopped by the signal that processes listen to", () => {

@@ -52,13 +52,15 @@ const answer = (page: FeedPage, command: ReadEvents, scope: Scope) =>
 
 function headersOf(
   { next, upToDate }: FeedPage,
-  { cursor, live }: ReadEvents,
-  { deps }: Scope,
+  { cursor, live, roomId }: ReadEvents,
+  { deps, caller }: Scope,
 ): Record<string, string> {
+  const lately = live ? deps.ephemeral.lately(caller.id, roomId) : [];
   return {
     "Stream-Next-Offset": offsetOf(deps.tail.epoch, next),
     ...(upToDate && { "Stream-Up-To-Date": "true" }),
     ...(live && { "Stream-Cursor": nextCursor(cursor, deps.now()) }),
+    ...(lately.length > 0 && { "Parley-Lately": JSON.stringify(lately) }),
     "Cache-Control": "no-store",
   };
 }

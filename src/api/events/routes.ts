@@ -10,6 +10,7 @@ const feedHeaders = {
   "Stream-Next-Offset": "Go on from here",
   "Stream-Up-To-Date": "`true` at the end of the log",
   "Stream-Cursor": "Send it as `cursor` with the next live read",
+  "Parley-Lately": "On a live answer: who types and who came or went, as a JSON array of `{type, data}`",
 };
 const feedResponses = {
   200: {

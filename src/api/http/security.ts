@@ -14,6 +14,12 @@ export function securityHeaders(): Middleware {
         "object-src": ["'none'"],
       },
     },
+    // For browsers of long ago, on thousands of answers a second.
+    originAgentCluster: false,
+    xDnsPrefetchControl: false,
+    xDownloadOptions: false,
+    xPermittedCrossDomainPolicies: false,
+    xXssProtection: false,
     // Who embeds pictures or scripts of ours across origins is told by CORS, for the origins that may.
     crossOriginResourcePolicy: { policy: "same-site" },
   });
@@ -30,6 +36,7 @@ const EXPOSED = [
   "Idempotent-Replayed",
   "Link",
   "Location",
+  "Parley-Lately",
   "RateLimit",
   "RateLimit-Policy",
   "Retry-After",

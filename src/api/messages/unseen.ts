@@ -2,6 +2,7 @@ import { oneRow } from "../../shared/db/database.ts";
 import { type MessageRow, messageColumns, seenByCount } from "../../shared/db/message-row.ts";
 import { enqueue } from "../../shared/jobs/enqueue.ts";
 import type { Entry } from "../../shared/log/entry.ts";
+import { oncePer } from "../../shared/once-per.ts";
 import type { Scope } from "../http/route.ts";
 import { messageJson } from "../realtime/present.ts";
 import { isNewMessageFor } from "../realtime/visibility.ts";
@@ -29,6 +30,8 @@ interface Found {
   readonly unseenCount: number;
 }
 
+const NOTHING: Found = { messages: [], unseenCount: 0 };
+
 export interface Unseen {
   readonly messages: readonly Shown[];
   readonly unseen_count: number;
@@ -37,9 +40,10 @@ export interface Unseen {
 }
 
 /** The messages go out as the texts that they are already. */
-export function unseenJson({ messages, ...rest }: Unseen): string {
-  return `{"messages":[${messages.map(({ json }) => json).join(",")}],${JSON.stringify(rest).slice(1)}`;
-}
+export const unseenJson = oncePer(
+  ({ messages, ...rest }: Unseen): string =>
+    `{"messages":[${messages.map(({ json }) => json).join(",")}],${JSON.stringify(rest).slice(1)}`,
+);
 
 /** How long an answer with `mark_seen` waits for its mark to be stored, so that the next poll does not repeat it. */
 const MARK_WITHIN_MS = 5_000;
@@ -57,9 +61,9 @@ export async function readUnseen(command: ReadUnseen, scope: Scope): Promise<Uns
     if (snapshot.messages.length > 0) return answer(snapshot, pending, command, scope);
 
     const waitMs = deadline - performance.now();
-    const arrived = waitMs > 0 ? await waitForMessages(snapshot, waitMs, command, scope) : [];
+    const arrived = waitMs > 0 ? await waitForMessages(snapshot, waitMs, command, scope) : NOTHING;
     if (arrived === "behind") continue;
-    return answer({ messages: arrived, unseenCount: arrived.length }, pending, command, scope);
+    return answer(arrived, pending, command, scope);
   }
 }
 
@@ -68,27 +72,42 @@ async function waitForMessages(
   waitMs: number,
   { roomId, device }: ReadUnseen,
   { caller, client, deps, gone }: Scope,
-): Promise<Shown[] | "behind"> {
+): Promise<Found | "behind"> {
   const wants = (entry: Entry): boolean =>
     isNewMessageFor(entry, caller.id) && (roomId === undefined || entry.roomId === roomId);
   const park = { wants, waitMs, gone, device, present: client.countsAsPresent };
   const wake = await deps.parking.park({ userId: caller.id, pos: head, roomIds }, park);
   if (wake.why === "behind") return "behind";
-  if (wake.why !== "entries") return [];
-  return wake.entries.map((entry) => ({ room_id: entry.roomId!, seq: entry.message!.seq, json: messageJson(entry) }));
+  return wake.why === "entries" ? foundIn(wake.entries) : NOTHING;
 }
 
+/** What many readers wake up to is made once for all of them. */
+const foundIn = oncePer((entries: readonly Entry[]): Found => {
+  const messages = entries.map((entry) => ({
+    room_id: entry.roomId!,
+    seq: entry.message!.seq,
+    json: messageJson(entry),
+  }));
+  return { messages, unseenCount: messages.length };
+});
+
 async function answer(found: Found, pending: Marks, { limit, markSeen }: ReadUnseen, scope: Scope): Promise<Unseen> {
-  const messages = found.messages.slice(0, limit);
-  const held = mergeMarks(messages.map((message) => [message.room_id, message.seq] as const));
-  if (markSeen && messages.length > 0) await markNow(held, scope);
-  return {
-    messages,
-    unseen_count: found.unseenCount,
-    ack: encodeAck(mergeMarks(pending, held)),
-    more: found.unseenCount > messages.length,
-  };
+  const page = found.messages.length > limit ? { ...found, messages: found.messages.slice(0, limit) } : found;
+  if (markSeen && page.messages.length > 0) await markNow(marksOf(page), scope);
+  return pending.size === 0 ? unseenOf(page) : toUnseen(page, pending);
 }
+
+const unseenOf = oncePer((found: Found): Unseen => toUnseen(found, new Map()));
+
+const toUnseen = (found: Found, pending: Marks): Unseen => ({
+  messages: found.messages,
+  unseen_count: found.unseenCount,
+  ack: encodeAck(mergeMarks(pending, marksOf(found))),
+  more: found.unseenCount > found.messages.length,
+});
+
+const marksOf = ({ messages }: Found): Map<number, number> =>
+  mergeMarks(messages.map((message) => [message.room_id, message.seq] as const));
 
 /** With the queue away the marks are not lost: the next token carries them, and the next poll tries again. */
 async function storeMarks(marks: Marks, scope: Scope): Promise<void> {

@@ -3,6 +3,7 @@ import { channels } from "../../shared/log/entry.ts";
 import type { Logger } from "../../shared/logger.ts";
 import { keys, type Store, ttl } from "../../shared/store/store.ts";
 import type { Hub } from "./hub.ts";
+import { Lately } from "./lately.ts";
 
 /** What happens and is over: not in the log, told to those who are there, and missed by the rest. */
 export type Ephemeral =
@@ -10,7 +11,7 @@ export type Ephemeral =
   | { readonly type: "presence"; readonly data: { readonly user_id: number; readonly online: boolean } };
 
 /** As it travels between processes: with the rooms whose members it is for. */
-type Told = Ephemeral & { readonly rooms: readonly number[] };
+export type Told = Ephemeral & { readonly rooms: readonly number[] };
 
 /** Hears what happens, and in which of its rooms. */
 export type Hear = (what: Ephemeral, rooms: readonly number[]) => void;
@@ -20,6 +21,7 @@ const GRACE_MS = 30_000;
 /** Of whoever comes and goes more often than this only the latest is told. */
 const TELL_EVERY_MS = 10_000;
 const REFRESH_EVERY_MS = 20_000;
+const REFRESH_AT_ONCE = 100;
 const TYPING_EVERY_MS = 2_000;
 /** A notification of Postgres holds 8,000 bytes. */
 const MOST_ROOMS = 500;
@@ -54,8 +56,9 @@ export class Ephemerals {
   readonly #listeners = new Map<number, Set<Hear>>();
   readonly #present = new Map<number, Present>();
   readonly #passed = new Map<number, Passed>();
+  readonly #lately = new Lately();
   readonly #typed = new Map<string, number>();
-  readonly #refresher = setInterval(() => this.#refresh(), REFRESH_EVERY_MS).unref();
+  readonly #refresher = setInterval(() => this.#quietly(() => this.#refresh()), REFRESH_EVERY_MS).unref();
 
   constructor(deps: EphemeralDeps, name: string) {
     this.#deps = deps;
@@ -103,6 +106,13 @@ export class Ephemerals {
     await this.#tell({ type: "typing", data: { room_id: roomId, user_id: userId }, rooms: [roomId] });
   }
 
+  /** What a poll takes along when it is answered: it is never answered for it. */
+  lately(userId: number, roomId: number | undefined): Ephemeral[] {
+    const rooms = this.#deps.hub.viewOf(userId)?.rooms;
+    if (!rooms) return [];
+    return this.#lately.in(roomId === undefined ? rooms : [roomId], userId);
+  }
+
   /** From the tail: another process, or this one, has something to tell. */
   hear(payload: string): void {
     const told = JSON.parse(payload) as Told;
@@ -115,7 +125,9 @@ export class Ephemerals {
     for (const { leaving } of this.#present.values()) clearTimeout(leaving);
   }
 
-  #pass({ rooms, type, data }: Told): void {
+  #pass(told: Told): void {
+    this.#lately.add(told);
+    const { rooms, type, data } = told;
     const hearers = new Set<number>();
     for (const roomId of rooms) for (const { userId } of this.#deps.hub.readersOf(roomId)) hearers.add(userId);
     hearers.delete(data.user_id);
@@ -173,10 +185,13 @@ export class Ephemerals {
     await rows(this.#deps.em, tellPresenceSql, [channels.ephemeral, userId, online, MOST_ROOMS]);
   }
 
-  #refresh(): void {
-    for (const [userId, { count }] of this.#present) {
-      if (count === 0) continue;
-      void this.#quietly(() => this.#deps.backend.store.set(keys.presence(userId), this.#name, ttl.presenceMs));
+  /** Some at a time: thousands of commands in one go would hold everybody else up. */
+  async #refresh(): Promise<void> {
+    const { store } = this.#deps.backend;
+    const here = [...this.#present].filter(([, { count }]) => count > 0).map(([userId]) => userId);
+    for (let from = 0; from < here.length; from += REFRESH_AT_ONCE) {
+      const some = here.slice(from, from + REFRESH_AT_ONCE);
+      await Promise.all(some.map((userId) => store.set(keys.presence(userId), this.#name, ttl.presenceMs)));
     }
   }
 

@@ -8,6 +8,8 @@ const VIEW_LIFE_MS = 60_000;
 /** So many readers are woken before others get their turn: each costs some tenths of a millisecond to answer. */
 const SLICE = 32;
 
+const NOTHING: readonly Entry[] = [];
+
 /** The state that a reader saw before it began to wait: everything up to `pos`, as a member of these rooms. */
 export interface Snapshot {
   readonly userId: number;
@@ -97,13 +99,16 @@ export class Hub {
   /** From the tail: in order, each entry once. */
   handOut(entries: readonly Entry[]): void {
     this.#remember(entries);
-    const perView = new Map<View, Entry[]>();
+    const perView = new Map<View, readonly Entry[]>();
     for (const entry of entries) {
+      // Views that see the same share one list: what is made of it is then made once for all of them.
+      const longer = new Map<readonly Entry[], readonly Entry[]>();
       for (const view of this.#seeing(entry)) {
         if (view.readers.size === 0) continue;
-        const list = perView.get(view);
-        if (list) list.push(entry);
-        else perView.set(view, [entry]);
+        const before = perView.get(view) ?? NOTHING;
+        const list = longer.get(before) ?? [...before, entry];
+        longer.set(before, list);
+        perView.set(view, list);
       }
     }
     const idle = this.#waking.length === 0;
@@ -221,9 +226,9 @@ export class Hub {
 }
 
 function wake(reader: Reader, entries: readonly Entry[]): void {
-  const fresh = entries.filter(
-    (entry) => entry.pos > reader.after && !isHollow(entry) && reader.subscriber.wants(entry),
-  );
+  const isFresh = (entry: Entry): boolean =>
+    entry.pos > reader.after && !isHollow(entry) && reader.subscriber.wants(entry);
+  const fresh = entries.every(isFresh) ? entries : entries.filter(isFresh);
   reader.after = Math.max(reader.after, entries.at(-1)!.pos);
   if (fresh.length > 0) reader.subscriber.deliver(fresh);
 }

@@ -1,4 +1,5 @@
 import type { Entry } from "../../shared/log/entry.ts";
+import { oncePer } from "../../shared/once-per.ts";
 import { presentMessage } from "../messages/present.ts";
 import { offsetOf } from "./offsets.ts";
 
@@ -9,25 +10,17 @@ interface Serialised {
   entryForSender?: string;
 }
 
-const made = new WeakMap<Entry, Serialised>();
-
-const of = (entry: Entry): Serialised => {
-  const known = made.get(entry);
-  if (known) return known;
-  const fresh: Serialised = {};
-  made.set(entry, fresh);
-  return fresh;
-};
+const textsOf = oncePer((_: Entry): Serialised => ({}));
 
 /** The message of an entry, for anybody but its sender. */
 export function messageJson(entry: Entry): string {
-  const texts = of(entry);
+  const texts = textsOf(entry);
   texts.message ??= JSON.stringify(presentMessage(entry.message!, undefined));
   return texts.message;
 }
 
 export function entryJson(entry: Entry, epoch: string, viewerId: number): string {
-  const texts = of(entry);
+  const texts = textsOf(entry);
   const isSender = entry.message !== null && entry.message.client_key !== null && entry.message.sender_id === viewerId;
   if (isSender) {
     texts.entryForSender ??= serialise(entry, epoch, JSON.stringify(presentMessage(entry.message!, viewerId)));

@@ -167,6 +167,30 @@ for (const kind of backends) {
       }
     });
 
+    it("a long poll is not answered for it, and takes it along when it is", async () => {
+      const cat = await buildUser(world);
+      const other = await buildRoom(world, [ann, cat]);
+      await buildRoom(world, [ben, cat]);
+      const socket = await bySocket(ben, there, "&presence=off");
+      const poll = (who: Person, path = "/v1/events") =>
+        get(there, `${path}?offset=now&live=long-poll&timeout=20`, who.id);
+      const lately = ({ headers }: { headers: Headers }) => JSON.parse(headers.get("parley-lately") ?? "[]");
+      const before = there.deps.hub.parked;
+      const polls = [poll(ben), poll(cat), poll(ben, `${toRoom(room)}/events`)];
+      while (there.deps.hub.parked < before + polls.length) await turn();
+      await types(ann, room);
+      await socket.until(() => hears(socket, "typing").length > 0);
+      expect(there.deps.hub.parked).to.equal(before + polls.length);
+      await Promise.all([say(world, ann, toRoom(room), "done"), say(world, ann, toRoom(other), "done")]);
+      const [bens, cats, ofRoom] = await Promise.all(polls);
+      const typing = { type: "typing", data: { room_id: room.id, user_id: ann.id } };
+      expect(lately(bens!)).to.deep.include(typing);
+      expect(lately(ofRoom!)).to.deep.include(typing);
+      expect(lately(cats!)).to.not.deep.include(typing);
+      // Who waits is online, and those who share a room are told so; of oneself nobody needs to be told.
+      expect(lately(cats!).filter(({ data }: { data: { user_id: number } }) => data.user_id === cat.id)).to.be.empty;
+    });
+
     it("a room's stream tells of that room alone", async () => {
       const other = await buildRoom(world, [ann, ben]);
       const stream = await byStream(ben, world, `${toRoom(room)}/events`);
