@@ -26,6 +26,8 @@ export const errorCodes = {
   email_taken: { status: 409, title: "The e-mail address is taken" },
   room_name_taken: { status: 409, title: "The room name is taken" },
   room_is_direct: { status: 409, title: "A direct room has its two members for good" },
+  cancelled: { status: 409, title: "The task was cancelled" },
+  task_not_cancellable: { status: 409, title: "The task can't be cancelled" },
   offset_gone: { status: 410, title: "The log does not go on from this offset" },
   body_too_large: { status: 413, title: "The body is too large" },
   unsupported_media_type: { status: 415, title: "The content type is not supported" },

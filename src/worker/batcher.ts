@@ -1,16 +1,15 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type EntityManager, isDatabaseAway, violatedConstraint } from "../shared/db/database.ts";
-import type { NewJob } from "../shared/jobs/catalog.ts";
 import type { Logger } from "../shared/logger.ts";
 import { storeBatch } from "./store-batch.ts";
-import type { Outcome } from "./task.ts";
+import type { Outcome, TakenJob } from "./task.ts";
 
 /** Beyond this a batch gains nothing and holds its locks for longer. */
 const MOST = 500;
 const AWAY_WAIT_MS = { first: 50, most: 1_000 };
 
 interface Waiting {
-  readonly job: NewJob;
+  readonly job: TakenJob;
   settle(outcome: Outcome): void;
   fail(error: unknown): void;
 }
@@ -31,7 +30,7 @@ export class Batcher {
     this.#log = options.log;
   }
 
-  run(job: NewJob): Promise<Outcome> {
+  run(job: TakenJob): Promise<Outcome> {
     return new Promise((settle, fail) => {
       this.#waiting.push({ job, settle, fail });
       if (!this.#running) void this.#drain();
@@ -63,7 +62,7 @@ export class Batcher {
   }
 
   /** A database that is away is nobody's fault and costs no attempt: the batch waits for it, locks renewed. */
-  async #storeWhenPossible(jobs: readonly NewJob[]): Promise<Map<string, Outcome>> {
+  async #storeWhenPossible(jobs: readonly TakenJob[]): Promise<Map<string, Outcome>> {
     for (let waitMs = AWAY_WAIT_MS.first; ; waitMs = Math.min(waitMs * 2, AWAY_WAIT_MS.most)) {
       try {
         return await storeBatch(this.#em, jobs);

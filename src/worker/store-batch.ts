@@ -1,10 +1,9 @@
 import { type EntityManager, inTransaction } from "../shared/db/database.ts";
-import { problemOf } from "../shared/errors.ts";
-import type { JobData, JobName, NewJob } from "../shared/jobs/catalog.ts";
+import type { JobData, JobName } from "../shared/jobs/catalog.ts";
 import { LogWrites } from "../shared/log/writes.ts";
 import { moveReadPointers } from "./handlers/mark-seen.ts";
 import { placeMessages } from "./handlers/send-message.ts";
-import type { Outcome, Task } from "./task.ts";
+import { failureEntry, type Outcome, type TakenJob, type Task } from "./task.ts";
 
 type Handler<Data> = (
   tx: EntityManager,
@@ -19,7 +18,7 @@ const handlers: { readonly [N in JobName]: Handler<JobData<N>> } = {
 };
 
 /** Everything of a batch in one transaction, announced by its own commit: all there or not at all. */
-export function storeBatch(em: EntityManager, batch: readonly NewJob[]): Promise<Map<string, Outcome>> {
+export function storeBatch(em: EntityManager, batch: readonly TakenJob[]): Promise<Map<string, Outcome>> {
   return inTransaction(em, async (tx) => {
     const writes = new LogWrites();
     const outcomes = new Map<string, Outcome>();
@@ -35,9 +34,8 @@ export function storeBatch(em: EntityManager, batch: readonly NewJob[]): Promise
 }
 
 /** A refusal reaches the sender's own feed, for those who do not ask after the task. */
-function tellRefusal(job: NewJob, outcome: Outcome | undefined, writes: LogWrites): void {
-  if (!outcome?.problem) return;
-  const userId = job.name === "message.send" ? job.data.senderId : job.data.userId;
-  const data = { task_id: job.id, kind: job.name, error: problemOf(outcome.problem) };
-  writes.add({ type: "task.failed", userId, actorId: null, taskId: job.id, data });
+function tellRefusal(job: TakenJob, outcome: Outcome | undefined, writes: LogWrites): void {
+  // Whoever cancelled it has written that down already.
+  if (!outcome?.problem || outcome.problem.code === "cancelled") return;
+  writes.add(failureEntry(job, outcome.problem));
 }

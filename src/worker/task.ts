@@ -1,4 +1,9 @@
-import type { AppError } from "../shared/errors.ts";
+import { type AppError, problemOf } from "../shared/errors.ts";
+import type { NewJob } from "../shared/jobs/catalog.ts";
+import type { NewEntry } from "../shared/log/entry.ts";
+
+/** A job that a worker holds, with how often one has begun it. */
+export type TakenJob = NewJob & { readonly attempts: number };
 
 /** One job of a batch, parsed. */
 export interface Task<Data> {
@@ -8,3 +13,10 @@ export interface Task<Data> {
 
 /** How a task ended: a result, or a refusal that trying again would not change. */
 export type Outcome = { readonly result: unknown; readonly problem?: undefined } | { readonly problem: AppError };
+
+/** What tells a task's sender, in their own log, that it could not be done. */
+export function failureEntry({ id, name, data, attempts }: TakenJob, problem: AppError): NewEntry {
+  const userId = name === "message.send" ? data.senderId : data.userId;
+  const told = { task_id: id, kind: name, attempts, error: problemOf(problem) };
+  return { type: "task.failed", userId, actorId: null, taskId: id, data: told };
+}

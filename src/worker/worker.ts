@@ -2,12 +2,12 @@ import type { Job } from "bullmq";
 import type { Closers } from "../shared/closers.ts";
 import { inTransaction, rows } from "../shared/db/database.ts";
 import type { Deps } from "../shared/deps.ts";
-import { AppError, problemOf } from "../shared/errors.ts";
-import type { NewJob } from "../shared/jobs/catalog.ts";
+import { AppError } from "../shared/errors.ts";
 import { append } from "../shared/log/append.ts";
-import { channels, type NewEntry } from "../shared/log/entry.ts";
+import { channels } from "../shared/log/entry.ts";
 import { Batcher } from "./batcher.ts";
 import { createProcessor, parseJob, Refusal } from "./run-job.ts";
+import { failureEntry, type TakenJob } from "./task.ts";
 
 /** Running jobs get this long to end; what is left runs again elsewhere once its lock has run out. */
 const DRAIN_MS = 7_000;
@@ -43,24 +43,17 @@ async function recordFailure({ em, log }: Deps, job: Job, error: Error): Promise
   log.error({ task: job.id, kind: job.name, attempts: job.attemptsMade, reason: error.message }, "a task failed");
   if (error instanceof Refusal) return;
   try {
-    const entry = failureOf(job);
-    if (entry) await inTransaction(em, (tx) => append(tx, { entries: [entry] }));
+    const parsed = tryToParse(job);
+    if (parsed) await inTransaction(em, (tx) => append(tx, { entries: [failureEntry(parsed, givenUp())] }));
     else await rows(em, "select pg_notify($1, $2)", [channels.task, job.id]);
   } catch (cause) {
     log.error({ task: job.id, cause }, "could not tell the sender");
   }
 }
 
-function failureOf(job: Job): NewEntry | undefined {
-  const parsed = tryToParse(job);
-  if (!parsed) return undefined;
-  const userId = parsed.name === "message.send" ? parsed.data.senderId : parsed.data.userId;
-  const error = problemOf(new AppError("internal", "The task was tried several times and could not be done"));
-  const data = { task_id: parsed.id, kind: parsed.name, error };
-  return { type: "task.failed", userId, actorId: null, taskId: parsed.id, data };
-}
+const givenUp = (): AppError => new AppError("internal", "The task was tried several times and could not be done");
 
-function tryToParse(job: Job): NewJob | undefined {
+function tryToParse(job: Job): TakenJob | undefined {
   try {
     return parseJob(job);
   } catch {

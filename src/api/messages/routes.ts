@@ -1,9 +1,11 @@
 import { z } from "zod";
 import { AppError } from "../../shared/errors.ts";
 import { defineRoute, Raw, reply, type Scope } from "../http/route.ts";
-import { cursorParam, deviceParam, flagParam, idParam, limitParam, waitParam } from "../http/schemas.ts";
+import { clientKey, cursorParam, deviceParam, flagParam, idParam, limitParam, waitParam } from "../http/schemas.ts";
+import { SentView } from "../tasks/schemas.ts";
 import { waitForMessage } from "../tasks/wait-for-message.ts";
 import { decodeAck } from "./ack.ts";
+import { findSent } from "./find-sent.ts";
 import { getMessage, getReceipts } from "./get-message.ts";
 import { listRoomMessages, listUserMessages } from "./list-messages.ts";
 import { markSeen } from "./mark-seen.ts";
@@ -42,6 +44,7 @@ const sendResponses = {
 const sendErrors = [
   "validation_failed",
   "idempotency_mismatch",
+  "cancelled",
   "queue_unavailable",
   "database_unavailable",
   "overloaded",
@@ -141,6 +144,21 @@ export const messageRoutes = [
       const { body, headers } = await listUserMessages(params.id, query, scope);
       return reply(200, body, headers);
     },
+  }),
+  defineRoute({
+    id: "findSent",
+    method: "get",
+    path: "/v1/messages",
+    tag: "Messages",
+    summary: "What became of what I sent under a key",
+    description:
+      "For a client that has lost the answer to its send. Under a key that stored a message it is found for as long as " +
+      "the message exists; its task, also while it waits or when it has failed, for 48 hours.",
+    access: "caller",
+    query: z.object({ client_key: clientKey }),
+    responses: { 200: { description: "The message and its task, as far as there are any", body: SentView } },
+    errors: ["validation_failed", "queue_unavailable", "database_unavailable"],
+    handle: async ({ query }, scope) => reply(200, await findSent(query.client_key, scope)),
   }),
   // Before /v1/messages/:id, which would take `unseen` for an id.
   defineRoute({

@@ -4,6 +4,7 @@ import { AppError } from "../../shared/errors.ts";
 import { timeOfId } from "../../shared/ids.ts";
 import { enqueue, queueUnavailable } from "../../shared/jobs/enqueue.ts";
 import { assertMayInRoom, directKey, userNotFound } from "../../shared/policies.ts";
+import { keyMismatch } from "../../shared/sends.ts";
 import { keys, ttl } from "../../shared/store/store.ts";
 import type { ApiDeps } from "../deps.ts";
 
@@ -71,9 +72,7 @@ async function chooseId(command: SendMessage, deps: ApiDeps): Promise<Accepted> 
       throw queueUnavailable(deps.log, cause);
     });
   const [id, earlierPrint] = remembered.split(" ") as [string, string];
-  if (earlierPrint !== print) {
-    throw new AppError("idempotency_mismatch", "This key was used for a message with another text or another room");
-  }
+  if (earlierPrint !== print) throw keyMismatch();
   return { id, replayed: id !== fresh };
 }
 

@@ -2,7 +2,7 @@ import type { Job } from "bullmq";
 import { oneRow, rows } from "../../shared/db/database.ts";
 import { type MessageRow, messageColumns, seenByCount } from "../../shared/db/message-row.ts";
 import { AppError, type Problem, problemOf } from "../../shared/errors.ts";
-import { isId } from "../../shared/ids.ts";
+import { isId, timeOfId } from "../../shared/ids.ts";
 import type { JobName, SeenJob, SendJob } from "../../shared/jobs/catalog.ts";
 import { queueUnavailable } from "../../shared/jobs/enqueue.ts";
 import type { ApiDeps } from "../deps.ts";
@@ -41,11 +41,11 @@ const isFinal = ({ state }: TaskView): boolean => state === "done" || state === 
 function endedBy(settled: Settled, task: TaskView): TaskView {
   if (isFinal(task)) return task;
   const finished_at = settled === "silent" ? new Date().toISOString() : settled.at;
-  const attempts = Math.max(task.attempts, 1);
   if (settled !== "silent" && settled.type === "task.failed") {
-    return { ...task, state: "failed", attempts, finished_at, error: settled.data!["error"] as Problem };
+    const { attempts, error } = settled.data as unknown as FailureEntry["data"];
+    return { ...task, state: "failed", attempts, finished_at, error };
   }
-  return { ...task, state: "done", attempts, finished_at };
+  return { ...task, state: "done", attempts: Math.max(task.attempts, 1), finished_at };
 }
 
 /** The message itself proves that a send is done, for as long as it exists; before that the queue knows. */
@@ -53,14 +53,18 @@ async function look(id: string, senderId: number | undefined, deps: ApiDeps): Pr
   const [stored, found] = await Promise.all([findMessage(id, deps), findJob(id, deps)]);
   if (stored) {
     if (senderId !== undefined && stored.sender_id !== senderId) throw notFound(id);
-    return doneWith(stored, Math.max(found?.job.attemptsMade ?? 1, 1), id);
+    return doneWith(stored, Math.max(found?.job.attemptsStarted ?? 1, 1), id);
   }
   if (!found) return findFailure(id, senderId, deps);
   if (senderId !== undefined && ownerOf(found.job) !== senderId) throw notFound(id);
-  // The log tells a failure a moment before the queue does, and what was told once stays told.
-  const told = found.state === "running" ? await findFailureEntry(id, deps) : undefined;
-  return told ? failedWith(id, told) : ofJob(found, deps);
+  // The log tells an end a moment before the queue does, and what was told stays told until somebody tries it again.
+  const told = found.state === "done" || found.state === "failed" ? undefined : await findFailureEntry(id, deps);
+  return told && isLast(told, found.job) ? failedWith(id, told) : ofJob(found, deps);
 }
+
+/** Whether nothing was tried since: a failed job may be sent back into the queue, a cancelled one is not tried. */
+const isLast = ({ data: { error, attempts } }: FailureEntry, job: Job): boolean =>
+  error.code === "cancelled" || attempts >= job.attemptsStarted;
 
 const ownerOf = (job: Job): number =>
   job.name === "message.send" ? (job.data as SendJob).senderId : (job.data as SeenJob).userId;
@@ -85,7 +89,7 @@ async function findJob(id: string, { backend: { queue }, log }: ApiDeps): Promis
     if (!job) return undefined;
     // It has ended between the two questions.
     const state = job.finishedOn === undefined ? before : await queue.getJobState(id);
-    return { job, state: stateOf(state, job.attemptsMade) };
+    return { job, state: stateOf(state, job.attemptsStarted) };
   } catch (cause) {
     throw queueUnavailable(log, cause);
   }
@@ -107,8 +111,8 @@ async function ofJob({ job, state }: FoundJob, deps: ApiDeps): Promise<TaskView>
     id: job.id!,
     kind: job.name as JobName,
     state,
-    attempts: state === "queued" ? 0 : Math.max(job.attemptsMade, 1),
-    created_at: isoTime(new Date(job.timestamp)),
+    attempts: job.attemptsStarted,
+    created_at: isoTime(timeOfId(job.id!)),
     finished_at: null,
     result: null,
     error: state === "failed" ? problemOfReason(job.failedReason) : null,
@@ -118,11 +122,12 @@ async function ofJob({ job, state }: FoundJob, deps: ApiDeps): Promise<TaskView>
   return { ...task, finished_at, result: state === "done" ? await resultOf(job, deps) : null };
 }
 
-function stateOf(state: string, attemptsMade: number): TaskView["state"] {
+/** What a dead worker has left behind waits again, but was begun. */
+function stateOf(state: string, attemptsStarted: number): TaskView["state"] {
   if (state === "completed") return "done";
   if (state === "failed") return "failed";
   if (state === "active") return "running";
-  return attemptsMade > 0 ? "retrying" : "queued";
+  return attemptsStarted > 0 ? "retrying" : "queued";
 }
 
 /** A refusal carries its problem; any other reason is for our log, not for clients. */
@@ -161,13 +166,17 @@ async function findFailure(id: string, senderId: number | undefined, deps: ApiDe
 interface FailureEntry {
   readonly user_id: number;
   readonly at: string;
-  readonly data: { readonly kind: JobName; readonly error: Problem };
+  readonly data: { readonly kind: JobName; readonly attempts: number; readonly error: Problem };
 }
 
 const findFailureEntry = (id: string, { em }: ApiDeps): Promise<FailureEntry | undefined> =>
-  oneRow<FailureEntry>(em, "select user_id, at, data from log where task_id = $1 and type = 'task.failed'", [id]);
+  oneRow<FailureEntry>(
+    em,
+    "select user_id, at, data from log where task_id = $1 and type = 'task.failed' order by pos desc limit 1",
+    [id],
+  );
 
-function failedWith(id: string, { at, data: { kind, error } }: FailureEntry): TaskView {
-  const time = isoTime(at);
-  return { id, kind, state: "failed", attempts: 1, created_at: time, finished_at: time, result: null, error };
+function failedWith(id: string, { at, data: { kind, attempts, error } }: FailureEntry): TaskView {
+  const times = { created_at: isoTime(timeOfId(id)), finished_at: isoTime(at) };
+  return { id, kind, state: "failed", attempts, ...times, result: null, error };
 }

@@ -32,3 +32,10 @@ export const TaskView = z
   })
   .meta({ id: "Task" });
 export type TaskView = z.output<typeof TaskView>;
+
+export const SentView = z
+  .object({
+    messages: z.array(MessageView).meta({ description: "The message, once it is stored" }),
+    task: TaskView.nullable().meta({ description: "Null: nothing is known under this key, and sending it is safe" }),
+  })
+  .meta({ id: "Sent" });

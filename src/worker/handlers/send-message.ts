@@ -3,6 +3,7 @@ import { AppError } from "../../shared/errors.ts";
 import type { SendJob } from "../../shared/jobs/catalog.ts";
 import type { PlacedMessage } from "../../shared/log/append.ts";
 import type { LogWrites } from "../../shared/log/writes.ts";
+import { CANCEL_LOCK, keyMismatch, sendCancelled } from "../../shared/sends.ts";
 import type { Outcome, Task } from "../task.ts";
 import { ensureDirectRooms } from "./direct-rooms.ts";
 
@@ -23,14 +24,7 @@ export async function placeMessages(
 
   const rooms = await lockRooms(tx, sends.map(roomOf));
   const facts = await readFacts(tx, sends, roomOf);
-  for (const task of sends) {
-    const stored = facts.messageIds.get(task.id) ?? facts.messageIds.get(keyOf(task.data));
-    const roomId = roomOf(task);
-    const problem = stored ? undefined : refuse(task, roomId, rooms, facts);
-    if (stored) outcomes.set(task.id, { result: { message_id: stored } });
-    else if (problem) outcomes.set(task.id, { problem });
-    else outcomes.set(task.id, { result: { message_id: place(task, roomId!, rooms, facts, writes) } });
-  }
+  for (const task of sends) outcomes.set(task.id, settle(task, roomOf(task), { rooms, facts, writes }));
   return outcomes;
 }
 
@@ -41,51 +35,90 @@ async function lockRooms(tx: EntityManager, ids: readonly (number | undefined)[]
     tx,
     // The lock is what makes `seq` gapless: a reader that has seen 7 has seen 1 to 6.
     // Not "for update": a receipt's foreign key shares the key of the room, after its member was locked.
-    "select id, last_seq from rooms where id = any($1::bigint[]) order by id for no key update",
+    `select id, last_seq, pg_advisory_xact_lock_shared(${CANCEL_LOCK}) from rooms
+     where id = any($1::bigint[]) order by id for no key update`,
     [wanted],
   );
   return new Map(found.map((room) => [room.id, room.last_seq]));
 }
 
+interface Stored {
+  readonly id: string;
+  readonly roomId: number;
+  readonly text: string;
+}
+
 interface Facts {
   readonly members: Set<string>;
-  /** Ids of messages that are stored already, by task id and by sender and key. */
-  readonly messageIds: Map<string, string>;
+  /** Messages that are stored already, by task id and by sender and key. */
+  readonly stored: Map<string, Stored>;
+  /** Tasks whose sender wants them stored no more. */
+  readonly cancelled: Set<string>;
+}
+
+interface FactRow extends Stored {
+  readonly kind: "member" | "stored" | "cancelled";
+  readonly key: string;
 }
 
 const keyOf = ({ senderId, clientKey }: SendJob): string => (clientKey === null ? "" : `${senderId}:${clientKey}`);
 const memberKey = (roomId: number, userId: number): string => `${roomId}:${userId}`;
 
-/** Read after the rooms are locked, so that a message or a leave that committed just before is seen. */
+/** Read after the rooms are locked, so that a message, a leave or a cancelling that committed just before is seen. */
 async function readFacts(
   tx: EntityManager,
   sends: readonly SendTask[],
   roomOf: (task: SendTask) => number | undefined,
 ): Promise<Facts> {
   const keyed = sends.filter((task) => task.data.clientKey !== null);
-  const found = await rows<{ kind: "member" | "stored"; a: string; id: string | null }>(tx, factsSql, [
+  const found = await rows<FactRow>(tx, factsSql, [
     sends.map((task) => roomOf(task) ?? 0),
     sends.map((task) => task.data.senderId),
     sends.map((task) => task.id),
     keyed.map((task) => task.data.senderId),
     keyed.map((task) => task.data.clientKey),
   ]);
-  const members = new Set(found.filter((row) => row.kind === "member").map((row) => row.a));
-  const messageIds = new Map(found.filter((row) => row.kind === "stored").map((row) => [row.a, row.id!]));
-  return { members, messageIds };
+  const keysOf = (kind: FactRow["kind"]) => new Set(found.filter((row) => row.kind === kind).map(({ key }) => key));
+  const stored = new Map(found.filter(({ kind }) => kind === "stored").map((row) => [row.key, row]));
+  return { members: keysOf("member"), stored, cancelled: keysOf("cancelled") };
 }
 
 const factsSql = `
-  select 'member' as kind, m.room_id || ':' || m.user_id as a, null::uuid as id
+  select 'member' as kind, m.room_id || ':' || m.user_id as key, null::uuid as id, null::bigint as "roomId", null as text
   from (select distinct * from unnest($1::bigint[], $2::bigint[]) as t (room_id, user_id)) w
   join members m on m.room_id = w.room_id and m.user_id = w.user_id
   join users u on u.id = m.user_id and u.deactivated_at is null
   union all
-  select 'stored', m.id::text, m.id from messages m where m.id = any($3::uuid[])
+  select 'stored', m.id::text, m.id, m.room_id, m.text from messages m where m.id = any($3::uuid[])
   union all
-  select 'stored', m.sender_id || ':' || m.client_key, m.id
+  -- One look-up by its index for each, so that no statistics can make it a scan of the log.
+  select 'cancelled', t.id::text, null, null, null
+  from unnest($3::uuid[]) as t (id)
+  cross join lateral (
+    select from log l where l.task_id = t.id and l.data->'error'->>'code' = 'cancelled' limit 1
+  ) c
+  union all
+  select 'stored', m.sender_id || ':' || m.client_key, m.id, m.room_id, m.text
   from unnest($4::bigint[], $5::text[]) as k (sender_id, client_key)
   join messages m on m.sender_id = k.sender_id and m.client_key = k.client_key`;
+
+interface Places {
+  readonly rooms: Map<number, number>;
+  readonly facts: Facts;
+  readonly writes: LogWrites;
+}
+
+/** Stored before, refused, or given its place. */
+function settle(task: SendTask, roomId: number | undefined, { rooms, facts, writes }: Places): Outcome {
+  const itself = facts.stored.get(task.id);
+  if (itself) return { result: { message_id: itself.id } };
+  if (facts.cancelled.has(task.id)) return { problem: sendCancelled() };
+  const sameKey = facts.stored.get(keyOf(task.data));
+  if (sameKey && (sameKey.roomId !== roomId || sameKey.text !== task.data.text)) return { problem: keyMismatch() };
+  if (sameKey) return { result: { message_id: sameKey.id } };
+  const problem = refuse(task, roomId, rooms, facts);
+  return problem ? { problem } : { result: { message_id: place(task, roomId!, { rooms, facts, writes }) } };
+}
 
 /** Checked again here, because it may have changed since the API looked. */
 function refuse(task: SendTask, roomId: number | undefined, rooms: Map<number, number>, facts: Facts) {
@@ -97,14 +130,14 @@ function refuse(task: SendTask, roomId: number | undefined, rooms: Map<number, n
   return undefined;
 }
 
-function place(task: SendTask, roomId: number, rooms: Map<number, number>, facts: Facts, writes: LogWrites): string {
+function place(task: SendTask, roomId: number, { rooms, facts, writes }: Places): string {
   const seq = rooms.get(roomId)! + 1;
   rooms.set(roomId, seq);
   const { senderId, text, clientKey, acceptedAt } = task.data;
   const message: PlacedMessage = { id: task.id, roomId, seq, senderId, text, clientKey, acceptedAt };
   writes.messages.push(message);
   // The same key twice in one batch is one message, like the same key in two.
-  facts.messageIds.set(task.id, task.id);
-  if (clientKey !== null) facts.messageIds.set(keyOf(task.data), task.id);
+  facts.stored.set(task.id, message);
+  if (clientKey !== null) facts.stored.set(keyOf(task.data), message);
   return task.id;
 }
