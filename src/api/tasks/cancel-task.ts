@@ -10,15 +10,13 @@ import type { TaskView } from "./schemas.ts";
 export async function cancelTask(id: string, { caller, deps, gone }: Scope): Promise<TaskView> {
   const look = () => getTask({ id, waitMs: 0, senderId: caller.id, gone }, deps);
   const task = await look();
-  if (task.error?.code === "cancelled") return task;
   if (task.kind !== "message.send") throw notCancellable("Only a message that waits to be stored can be cancelled");
-  if (task.state !== "queued") throw notCancellable(`It is too late: the task is ${task.state}`);
-  if (!(await inTransaction(deps.em, (tx) => writeDown(id, caller.id, tx)))) {
-    const { state } = await look();
-    throw notCancellable(`It is too late: the task is ${state}`);
+  if (task.state === "queued" && (await inTransaction(deps.em, (tx) => writeDown(id, caller.id, tx)))) {
+    await dropJob(id, deps);
   }
-  await dropJob(id, deps);
-  return look();
+  const after = await look();
+  if (after.error?.code !== "cancelled") throw notCancellable(`It is too late: the task is ${after.state}`);
+  return after;
 }
 
 const notCancellable = (detail: string): AppError => new AppError("task_not_cancellable", detail);

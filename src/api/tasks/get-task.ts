@@ -5,6 +5,7 @@ import { AppError, type Problem, problemOf } from "../../shared/errors.ts";
 import { isId, timeOfId } from "../../shared/ids.ts";
 import type { JobName, SeenJob, SendJob } from "../../shared/jobs/catalog.ts";
 import { queueUnavailable } from "../../shared/jobs/enqueue.ts";
+import { directKey } from "../../shared/policies.ts";
 import type { ApiDeps } from "../deps.ts";
 import { isoTime } from "../http/schemas.ts";
 import { presentMessage } from "../messages/present.ts";
@@ -57,9 +58,16 @@ async function look(id: string, senderId: number | undefined, deps: ApiDeps): Pr
   }
   if (!found) return findFailure(id, senderId, deps);
   if (senderId !== undefined && ownerOf(found.job) !== senderId) throw notFound(id);
-  // The log tells an end a moment before the queue does, and what was told stays told until somebody tries it again.
-  const told = found.state === "done" || found.state === "failed" ? undefined : await findFailureEntry(id, deps);
-  return told && isLast(told, found.job) ? failedWith(id, told) : ofJob(found, deps);
+  return (await endAhead(found, deps)) ?? ofJob(found, deps);
+}
+
+/** The database tells an end a moment before the queue does; what was told holds until somebody tries it again. */
+async function endAhead({ job, state }: FoundJob, deps: ApiDeps): Promise<TaskView | undefined> {
+  if (state === "done" || state === "failed") return undefined;
+  const told = await findFailureEntry(job.id!, deps);
+  if (told && isLast(told, job)) return failedWith(job.id!, told);
+  const twin = await findTwin(job, deps);
+  return twin && doneWith(twin, job.attemptsStarted, job.id!);
 }
 
 /** Whether nothing was tried since: a failed job may be sent back into the queue, a cancelled one is not tried. */
@@ -69,12 +77,21 @@ const isLast = ({ data: { error, attempts } }: FailureEntry, job: Job): boolean 
 const ownerOf = (job: Job): number =>
   job.name === "message.send" ? (job.data as SendJob).senderId : (job.data as SeenJob).userId;
 
+const messageSql = `
+  select ${messageColumns}, ${seenByCount} from messages m
+  join users u on u.id = m.sender_id join rooms r on r.id = m.room_id`;
+
 const findMessage = (id: string, { em }: ApiDeps): Promise<MessageRow | undefined> =>
-  oneRow<MessageRow>(
-    em,
-    `select ${messageColumns}, ${seenByCount} from messages m join users u on u.id = m.sender_id where m.id = $1`,
-    [id],
-  );
+  oneRow<MessageRow>(em, `${messageSql} where m.id = $1`, [id]);
+
+/** The same message under the same key, accepted twice because the key was forgotten in between: it is stored once. */
+async function findTwin({ name, data }: Job, { em }: ApiDeps): Promise<MessageRow | undefined> {
+  const { senderId, clientKey, text, roomId, recipientId } = data as SendJob;
+  if (name !== "message.send" || !clientKey) return undefined;
+  const to = recipientId === undefined ? String(roomId) : directKey(senderId, recipientId);
+  const where = "m.sender_id = $1 and m.client_key = $2 and m.text = $3 and coalesce(r.direct_key, r.id::text) = $4";
+  return oneRow<MessageRow>(em, `${messageSql} where ${where}`, [senderId, clientKey, text, to]);
+}
 
 interface FoundJob {
   readonly job: Job;
@@ -100,7 +117,7 @@ const doneWith = (message: MessageRow, attempts: number, id: string): TaskView =
   kind: "message.send",
   state: "done",
   attempts,
-  created_at: isoTime(message.accepted_at),
+  created_at: isoTime(timeOfId(id)),
   finished_at: isoTime(message.created_at),
   result: presentMessage(message, message.sender_id),
   error: null,

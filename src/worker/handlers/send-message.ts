@@ -115,7 +115,11 @@ function settle(task: SendTask, roomId: number | undefined, { rooms, facts, writ
   if (facts.cancelled.has(task.id)) return { problem: sendCancelled() };
   const sameKey = facts.stored.get(keyOf(task.data));
   if (sameKey && (sameKey.roomId !== roomId || sameKey.text !== task.data.text)) return { problem: keyMismatch() };
-  if (sameKey) return { result: { message_id: sameKey.id } };
+  if (sameKey) {
+    // Whoever waits for this one has no entry to wake up by.
+    writes.silentTasks.push(task.id);
+    return { result: { message_id: sameKey.id } };
+  }
   const problem = refuse(task, roomId, rooms, facts);
   return problem ? { problem } : { result: { message_id: place(task, roomId!, { rooms, facts, writes }) } };
 }
