@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { nodeFlags } from "../src/api/node-flags.ts";
 
@@ -17,6 +17,16 @@ export type Settings = Readonly<Record<string, string | undefined>>;
 
 export const startApi = (settings: Settings): Promise<Started> => start("src/api/main.ts", settings, nodeFlags);
 export const startWorkerProcess = (settings: Settings): Promise<Started> => start("src/worker/main.ts", settings);
+
+/** A script that does one thing and ends, as `npm run admin` and `npm run jobs` start them. */
+export function runToEnd(script: string, args: readonly string[], settings: Settings) {
+  const env = { PATH: process.env["PATH"], ...settings };
+  return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
+    execFile(process.execPath, [script, ...args], { env }, (error, stdout, stderr) =>
+      resolve({ code: error ? error.code : 0, stdout, stderr }),
+    );
+  });
+}
 
 async function start(script: string, settings: Settings, flags: readonly string[] = []): Promise<Started> {
   const child = spawn(process.execPath, [...flags, script], {

@@ -65,14 +65,14 @@ async function look(id: string, senderId: number | undefined, deps: ApiDeps): Pr
 async function endAhead({ job, state }: FoundJob, deps: ApiDeps): Promise<TaskView | undefined> {
   if (state === "done" || state === "failed") return undefined;
   const told = await findFailureEntry(job.id!, deps);
-  if (told && isLast(told, job)) return failedWith(job.id!, told);
+  if (told && isLast(told, job, state)) return failedWith(job.id!, told);
   const twin = await findTwin(job, deps);
   return twin && doneWith(twin, job.attemptsStarted, job.id!);
 }
 
 /** Whether nothing was tried since: a failed job may be sent back into the queue, a cancelled one is not tried. */
-const isLast = ({ data: { error, attempts } }: FailureEntry, job: Job): boolean =>
-  error.code === "cancelled" || attempts >= job.attemptsStarted;
+const isLast = ({ data: { error, attempts } }: FailureEntry, job: Job, state: TaskView["state"]): boolean =>
+  error.code === "cancelled" || (state === "running" && attempts >= job.attemptsStarted);
 
 const ownerOf = (job: Job): number =>
   job.name === "message.send" ? (job.data as SendJob).senderId : (job.data as SeenJob).userId;
@@ -98,19 +98,25 @@ interface FoundJob {
   readonly state: TaskView["state"];
 }
 
-/** The state is asked for before the job, so that a job that has ended comes with how it ended. */
+/** State and job are two questions: where the job has gone on between them, both are asked again. */
 async function findJob(id: string, { backend: { queue }, log }: ApiDeps): Promise<FoundJob | undefined> {
   try {
-    const before = await queue.getJobState(id);
-    const job = before === "unknown" ? undefined : await queue.getJob(id);
-    if (!job) return undefined;
-    // It has ended between the two questions.
-    const state = job.finishedOn === undefined ? before : await queue.getJobState(id);
-    return { job, state: stateOf(state, job.attemptsStarted) };
+    for (;;) {
+      const state = await queue.getJobState(id);
+      const job = state === "unknown" ? undefined : await queue.getJob(id);
+      if (!job) return undefined;
+      if (!mayHaveGoneOn(state, job) || (await queue.getJobState(id)) === state) {
+        return { job, state: stateOf(state, job.attemptsStarted) };
+      }
+    }
   } catch (cause) {
     throw queueUnavailable(log, cause);
   }
 }
+
+/** A job that was waiting, or running, when asked, and is begun, or has ended, now. */
+const mayHaveGoneOn = (state: string, { attemptsStarted, finishedOn }: Job): boolean =>
+  state === "active" ? Boolean(finishedOn) : state !== "completed" && state !== "failed" && attemptsStarted > 0;
 
 const doneWith = (message: MessageRow, attempts: number, id: string): TaskView => ({
   id,
@@ -128,7 +134,7 @@ async function ofJob({ job, state }: FoundJob, deps: ApiDeps): Promise<TaskView>
     id: job.id!,
     kind: job.name as JobName,
     state,
-    attempts: job.attemptsStarted,
+    attempts: state === "queued" ? 0 : Math.max(job.attemptsStarted, 1),
     created_at: isoTime(timeOfId(job.id!)),
     finished_at: null,
     result: null,

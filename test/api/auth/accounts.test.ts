@@ -1,11 +1,10 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { rows } from "../../../src/shared/db/database.ts";
 import { type Answer, buildUser, call, expectProblem, type Person, post } from "../../calls.ts";
+import { runToEnd } from "../../processes.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 const PASSWORD = "Passw0rd!"; // of everybody that buildUser makes
@@ -313,13 +312,5 @@ describe("an account", () => {
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** `npm run admin -- …`, as a process of its own. */
-function runAdmin(args: readonly string[], settings: Record<string, string>) {
-  const script = fileURLToPath(new URL("../../../src/admin.ts", import.meta.url));
-  const env = { PATH: process.env["PATH"], ...settings };
-  return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
-    execFile(process.execPath, [script, ...args], { env }, (error, stdout, stderr) =>
-      resolve({ code: error ? error.code : 0, stdout, stderr }),
-    );
-  });
-}
+const runAdmin = (args: readonly string[], settings: Record<string, string>) =>
+  runToEnd("src/admin.ts", args, settings);

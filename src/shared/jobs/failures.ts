@@ -1,0 +1,48 @@
+import type { Job, Queue } from "bullmq";
+
+const PAGE = 500;
+
+/** The failed jobs that the queue still keeps, the newest first. */
+export async function allFailed(queue: Queue): Promise<Job[]> {
+  const jobs: Job[] = [];
+  for (let page: Job[]; ; ) {
+    page = await queue.getJobs(["failed"], jobs.length, jobs.length + PAGE - 1, false);
+    jobs.push(...page);
+    if (page.length < PAGE) return jobs;
+  }
+}
+
+/** A job for those who run the system. */
+export function describeJob(job: Job, state: string) {
+  return {
+    id: job.id!,
+    kind: job.name,
+    state,
+    attempts: job.attemptsStarted,
+    accepted_at: timeOf(job.timestamp)!,
+    failed_at: state === "failed" ? timeOf(job.finishedOn) : null,
+    reason: state === "failed" ? reasonOf(job) : null,
+  };
+}
+
+const timeOf = (ms: number | undefined): string | null => (ms ? new Date(ms).toISOString() : null);
+
+/** A refusal is a problem; anything else is what was thrown. */
+function reasonOf({ failedReason = "" }: Job): string {
+  const problem = problemIn(failedReason);
+  return problem ? `${problem.code}: ${problem.detail}` : failedReason.split("\n")[0]!;
+}
+
+export const isCancelled = ({ failedReason = "" }: Job): boolean => problemIn(failedReason)?.code === "cancelled";
+
+function problemIn(reason: string): { code: string; detail: string } | undefined {
+  try {
+    const { code, detail } = JSON.parse(reason) as { code?: string; detail?: string };
+    return code !== undefined && detail !== undefined ? { code, detail } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** How often it was begun is kept: that is how its task tells a new try from the old end. */
+export const putBack = (job: Job): Promise<void> => job.retry("failed", { resetAttemptsMade: true });
