@@ -86,7 +86,9 @@ markSeen: a room, public           401  403  202   202   403 |     401   401    
 getMessage                         401  404  200   200   404 |     401   401    401   403     401    401  401
 getMessage that is public          401  404  200   200   404 |     401   401    401   403     401    401  401
 getReceipts                        401  404  200   200   404 |     401   401    401   403     401    401  401
+findSent                           401  200  200   200   200 |     401   401    401   403     401    401  401
 getTask                            401  404  404   200   404 |     401   401    401   403     401    401  401
+cancelTask                         401  404  404   409   404 |     401   401    401   403     401    401  401
 
 readEvents                         401  200  200   200   200 |     401   401    401   403     401    401  401
 readRoomEvents                     401  404  200   200   404 |     401   401    401   403     401    401  401
@@ -241,7 +243,10 @@ describe("who may ask what", () => {
     getMessage: async () => to(await message()),
     "getMessage that is public": async () => to(await message("public")),
     getReceipts: async () => to(await message()),
+    findSent: () => ({ query: "client_key=once" }),
     getTask: async () => to(await message()),
+    // Stored already: whoever may cancel it is told that it is too late.
+    cancelTask: async () => to(await message()),
 
     readRoomEvents: async () => to(await room()),
     "readRoomEvents that are public": async () => to(await room("public")),

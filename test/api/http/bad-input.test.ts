@@ -158,6 +158,7 @@ const badValues: Readonly<Record<string, readonly string[]>> = {
   after: ["garbage", "-1", "%00", "1'or'1", "x".repeat(50)],
   before: ["garbage", "-1", "7", "%00"],
   ack: ["garbage", "2.1-1", "1.", "1.1", "1.1-1-1", "1.1--1", "%00", "x".repeat(24_001)],
+  client_key: ["", "x".repeat(256), "a%0Ab", "%00", "%C3%A4"],
   room_id: ["0", "-1", "9223372036854775808", "abc", "1.5", ""],
   offset: ["garbage", "-2", "1", "_0000000000000001", "%00", "x".repeat(101)],
   live: ["yes", ""],
@@ -286,7 +287,7 @@ describe("a request that can't be right", () => {
         [...badIds, "%00", "%zz"].map((id): Row => [requestOf(route, { [name]: id }), "", name, askOf(route)]),
       );
       // What is no task id is the id of no task.
-      const expected = (name: string): string => (route.id === "getTask" ? "404 task_not_found" : name);
+      const expected = (name: string): string => (/Task$/.test(route.id) ? "404 task_not_found" : name);
       refusesAll(
         `${route.id} names the id that is none`,
         rows.map(([request, what, name, ask]): Row => [request, what, expected(name), ask!]),

@@ -92,6 +92,8 @@ describe("each route answers as it declares", () => {
 
     ["getTask of a send", 200, ({ ann, message }) => by(ann, message.id)],
     ["getTask of a mark", 200, async ({ ben, room }) => by(ben, await mark(ben, room), { query: "wait=10" })],
+    ["findSent", 200, ({ ann }) => by(ann, undefined, { query: "client_key=once" })],
+    ["findSent of nothing", 200, ({ ben }) => by(ben, undefined, { query: "client_key=never" })],
     ["readEvents that there were", 200, ({ ben }) => by(ben, undefined, { query: "live=long-poll" })],
     ["readEvents that don't come", 204, ({ ben }) => by(ben, undefined, { query: noEvents })],
     ["readRoomEvents that there were", 200, ({ ben, room }) => by(ben, room.id, { query: "live=long-poll" })],
@@ -118,6 +120,8 @@ describe("each route answers as it declares", () => {
 
     ["healthz", 200, () => ({})],
     ["readyz", 200, () => ({})],
+    // Last: from here on nothing is taken from the queue.
+    ["cancelTask", 200, async ({ ann, room }) => by(ann, await waiting(ann, room))],
   ];
   const noEvents = "offset=now&live=long-poll&timeout=1";
   const password = "Passw0rd!";
@@ -177,6 +181,11 @@ describe("each route answers as it declares", () => {
 
   async function made(path: string, { id }: Person): Promise<Made> {
     return (await call(world, "POST", path, { as: id, body: { name: "made" } })).body;
+  }
+
+  async function waiting(as: Person, room: { id: number }): Promise<string> {
+    await world.deps.backend.queue.pause();
+    return (await call(world, "POST", `${toRoom(room)}/messages`, { as: as.id, body: { text: "wait" } })).body.task_id;
   }
 
   async function mark(as: Person, room: { id: number }): Promise<string> {
