@@ -13,18 +13,21 @@ export type BackendKind = "redis" | "postgres";
 /** Both ways to carry the queue, for what must hold on either: `for (const kind of backends) describe(kind, …)`. */
 export const backends: readonly BackendKind[] = ["redis", "postgres"];
 
-export interface World {
+export interface Api {
   readonly url: string;
-  readonly env: Env;
   readonly deps: ApiDeps;
-  /** Every statement that the API has sent to Postgres, in order. */
+  /** Every statement that it has sent to Postgres, in order. */
   readonly statements: string[];
+  close(): Promise<void>;
+}
+
+/** The first API is the world's own; it closes with the world. */
+export interface World extends Api {
+  readonly env: Env;
   /** A worker in this process; call it again for a second one. Answers how to close it. */
   startWorker(): Promise<() => Promise<void>>;
   /** Another API on the same database and queue. */
-  startApi(overrides?: Record<string, string>): Promise<{ url: string; deps: ApiDeps; close: () => Promise<void> }>;
-  /** Once, when the file is through: what can't be closed fails it. */
-  close(): Promise<void>;
+  startApi(overrides?: Record<string, string>): Promise<Api>;
 }
 
 export interface WorldOptions {
@@ -51,15 +54,16 @@ export async function buildWorld({ backend, worker = true, env: extra = {} }: Wo
     ...extra,
   };
   const env = readEnv(settings);
-  const statements: string[] = [];
-  const startApi = async (overrides: Record<string, string> = {}, onStatement?: (sql: string) => void) => {
+  const startApi = async (overrides: Record<string, string> = {}): Promise<Api> => {
+    const statements: string[] = [];
+    const onStatement = (sql: string) => statements.push(sql);
     const own = new Closers();
     const apiEnv = readEnv({ ...settings, ...overrides });
     const deps = await openApiDeps({ env: apiEnv, log: createLogger(apiEnv, "api"), closers: own, onStatement });
     const url = await listen(deps, own);
     const close = once(() => own.closeAll(failToClose));
     closers.add("api", close);
-    return { url, deps, close };
+    return { url, deps, statements, close };
   };
   const start = async () => {
     const own = new Closers();
@@ -69,9 +73,10 @@ export async function buildWorld({ backend, worker = true, env: extra = {} }: Wo
     closers.add("worker", close);
     return close;
   };
-  const { url, deps } = await startApi({}, (sql) => statements.push(sql));
+  const api = await startApi();
   if (worker) await start();
-  return { url, env, deps, statements, startApi, startWorker: start, close: () => closers.closeAll(failToClose) };
+  // Once, when the file is through: what can't be closed fails it.
+  return { ...api, env, startApi, startWorker: start, close: () => closers.closeAll(failToClose) };
 }
 
 function failToClose(name: string, cause: unknown): never {

@@ -51,11 +51,14 @@ const answer = (page: FeedPage, command: ReadEvents, scope: Scope) =>
   );
 
 function headersOf(
-  { next, upToDate }: FeedPage,
+  { next, upToDate, roomIds }: FeedPage,
   { cursor, live, roomId }: ReadEvents,
   { deps, caller }: Scope,
 ): Record<string, string> {
-  const lately = live ? deps.ephemeral.lately(caller.id, roomId) : [];
+  // Who has waited may have joined and left since the page was read.
+  const rooms = deps.hub.viewOf(caller.id)?.rooms ?? new Set(roomIds);
+  const read = roomId === undefined ? rooms : rooms.has(roomId) ? [roomId] : [];
+  const lately = live ? deps.ephemeral.lately(caller.id, read) : [];
   return {
     "Stream-Next-Offset": offsetOf(deps.tail.epoch, next),
     ...(upToDate && { "Stream-Up-To-Date": "true" }),

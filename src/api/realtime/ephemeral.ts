@@ -106,11 +106,9 @@ export class Ephemerals {
     await this.#tell({ type: "typing", data: { room_id: roomId, user_id: userId }, rooms: [roomId] });
   }
 
-  /** What a poll takes along when it is answered: it is never answered for it. */
-  lately(userId: number, roomId: number | undefined): Ephemeral[] {
-    const rooms = this.#deps.hub.viewOf(userId)?.rooms;
-    if (!rooms) return [];
-    return this.#lately.in(roomId === undefined ? rooms : [roomId], userId);
+  /** What a member of these rooms takes along when a poll is answered: it is never answered for it. */
+  lately(userId: number, roomIds: Iterable<number>): Ephemeral[] {
+    return this.#lately.in(roomIds, userId);
   }
 
   /** From the tail: another process, or this one, has something to tell. */

@@ -1,7 +1,18 @@
 import { expect } from "chai";
 import { routes } from "../../../src/api/routes.ts";
 import { rows } from "../../../src/shared/db/database.ts";
-import { type Answer, buildRoom, buildUser, buildUsers, call, type Person, say, toRoom, toUser } from "../../calls.ts";
+import {
+  type Answer,
+  buildRoom,
+  buildUser,
+  buildUsers,
+  call,
+  get,
+  type Person,
+  say,
+  toRoom,
+  toUser,
+} from "../../calls.ts";
 import { answered } from "../../contract.ts";
 import { buildWorld, type World } from "../../world.ts";
 
@@ -45,6 +56,8 @@ describe("each route answers as it declares", () => {
     const message = await say(world, ann, toRoom(room!), "hello");
     for (const text of ["how are you?", "and you?"]) await say(world, ann, toRoom(room!), text);
     for (const text of ["between us", "and nobody else"]) await say(world, ann, toUser(ben), text);
+    // Who has come online rides along with the answers to others.
+    await get(world, `/v1/events?${noEvents}`, ann.id);
     scene = { root, ann, ben, room: room!, message };
   });
   after(() => world?.close());
@@ -107,6 +120,7 @@ describe("each route answers as it declares", () => {
     ["logout", 204, async ({ ann }) => ({ headers: bearer((await signIn(ann)).access_token) })],
     ["listSessions", 200, async ({ ben }) => ({ headers: bearer((await signIn(ben)).access_token) })],
     ["endSession", 204, async ({ ann }) => by(ann, await sessionOf(ann))],
+    ["createTicket", 201, ({ ann }) => by(ann)],
     ["createToken", 201, ({ ann }) => by(ann, undefined, { body: { name: "a bot", expires_at: null } })],
     ["createToken for a while", 201, ({ ann }) => by(ann, undefined, { body: { name: "a bot", expires_at } })],
     ["listTokens", 200, ({ ann }) => by(ann)],
