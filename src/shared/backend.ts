@@ -34,6 +34,8 @@ export interface Backend {
   sharedTime(): Promise<number>;
   /** Fails if the queue can't be reached now. */
   ping(): Promise<void>;
+  /** When the job that is next to be taken was added; undefined if none waits. */
+  nextAddedAt(): Promise<number | undefined>;
   createWorker(process: Processor): Worker;
   /** Counts what is done in a window of time, over all processes; in this one alone while the store is away. */
   createLimiter(options: LimiterOptions): Limiter;
@@ -112,6 +114,10 @@ async function openRedis(url: string, { env, closers, log }: BackendOptions): Pr
     async ping() {
       await redis.ping();
     },
+    async nextAddedAt() {
+      const [next] = await queue.getJobs(["wait"], 0, 0, true);
+      return next?.timestamp;
+    },
     createLimiter: (options) => new RateLimiterRedis({ storeClient: redis, ...limiterOptions(env, options) }),
     createWorker: (process) =>
       new Worker(env.QUEUE_NAME, process, { connection: open(forWorkers), prefix, autorun: false, ...workerOptions }),
@@ -149,6 +155,11 @@ async function openPostgres({ env, em, closers }: BackendOptions): Promise<Backe
     },
     async ping() {
       await oneRow(em, "select 1");
+    },
+    async nextAddedAt() {
+      // Here BullMQ's own question answers the newest first, whichever end is asked for.
+      const sql = `select added_at_ms as at from ${SCHEMA}.job where queue = $1 and state = 'waiting' order by priority, seq limit 1`;
+      return (await oneRow<{ at: number }>(em, sql, [env.QUEUE_NAME]))?.at;
     },
     createLimiter: (options) => new RateLimiterPostgres({ ...inTable, ...limiterOptions(env, options) }),
     createWorker: (process) =>

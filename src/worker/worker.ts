@@ -6,6 +6,7 @@ import { AppError } from "../shared/errors.ts";
 import { append } from "../shared/log/append.ts";
 import { channels } from "../shared/log/entry.ts";
 import { Batcher } from "./batcher.ts";
+import { startHeartbeat } from "./heartbeat.ts";
 import { createProcessor, parseJob, Refusal } from "./run-job.ts";
 import { failureEntry, type TakenJob } from "./task.ts";
 
@@ -25,6 +26,7 @@ export async function startWorker(deps: Deps, closers: Closers): Promise<void> {
   closers.add("worker", () => closeInTime(worker, batcher));
   await worker.waitUntilReady();
   worker.run().catch((error: unknown) => log.error({ error }, "the worker stopped"));
+  await startHeartbeat(deps, () => worker.isRunning(), closers);
 }
 
 async function closeInTime(worker: { close(force?: boolean): Promise<void> }, batcher: Batcher): Promise<void> {

@@ -1,10 +1,11 @@
 import { z } from "zod";
 import { oneRow } from "../../shared/db/database.ts";
+import { keys, ttl } from "../../shared/store/store.ts";
 import type { ApiDeps } from "../deps.ts";
 import { defineRoute, reply } from "../http/route.ts";
 import { count } from "../http/schemas.ts";
 
-const checkNames = ["postgres", "queue", "backlog", "tail"] as const;
+const checkNames = ["postgres", "queue", "worker", "backlog", "tail"] as const;
 const Check = z.object({ ok: z.boolean(), detail: z.string() });
 const ReadyView = z
   .object({
@@ -47,13 +48,14 @@ export const healthRoutes = [
     },
     errors: [],
     async handle(_, { deps }) {
-      const [postgres, queue, backlog] = await Promise.all([
+      const [postgres, queue, worker, backlog] = await Promise.all([
         check(() => oneRow(deps.em, "select 1")),
         check(() => deps.backend.ping()),
+        check(() => checkWorker(deps)),
         check(() => checkBacklog(deps)),
       ]);
       const tail = { ok: deps.tail.connected, detail: deps.tail.connected ? "connected" : "reconnecting" };
-      const checks = { postgres, queue, backlog, tail };
+      const checks = { postgres, queue, worker, backlog, tail };
       const parked_reads = deps.hub.parked;
       if (Object.values(checks).every(({ ok }) => ok))
         return reply(200, { status: "ready" as const, checks, parked_reads });
@@ -77,9 +79,17 @@ async function check(work: () => Promise<unknown>): Promise<CheckResult> {
   }
 }
 
+async function checkWorker({ backend, now }: ApiDeps): Promise<string> {
+  const seenAt = await backend.store.get(keys.workerSeen());
+  const tooLongS = ttl.workerSeenMs / 1_000;
+  if (seenAt === null)
+    throw new Error(`no worker has been seen for ${tooLongS} s: sends are accepted, but nobody stores them`);
+  return `seen ${Math.max(0, Math.round((now() - Number(seenAt)) / 1_000))} s ago`;
+}
+
 async function checkBacklog({ backend, backlog, now }: ApiDeps): Promise<string> {
-  const [oldest] = await backend.queue.getJobs(["wait"], 0, 0, true);
-  const ageMs = oldest ? now() - oldest.timestamp : 0;
+  const addedAt = await backend.nextAddedAt();
+  const ageMs = addedAt === undefined ? 0 : now() - addedAt;
   if (ageMs > OLDEST_JOB_MS) throw new Error(`the oldest job has been waiting for ${Math.round(ageMs / 1_000)} s`);
   return `${backlog.waiting} jobs waiting`;
 }

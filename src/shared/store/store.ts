@@ -21,12 +21,16 @@ export const keys = {
   sendKey: (senderId: number, clientKey: string) => `send:${senderId}:${clientKey}`,
   /** Which process has last seen a user. */
   presence: (userId: number) => `presence:${userId}`,
+  /** When any worker was last there. */
+  workerSeen: () => "worker:seen",
   ticket: (ticket: string) => `ticket:${ticket}`,
 } as const;
 
 export const ttl = {
   // Twice the time after which it is refreshed, and some.
   presenceMs: 50_000,
+  // After this nobody counts as there: longer than a worker that was killed takes to come back.
+  workerSeenMs: 15_000,
   ticketMs: 30_000,
   usersVersionMs: DAY_MS,
   // Long enough to be worth it, short enough that the memory of a thousand different queries goes away by itself.

@@ -11,14 +11,8 @@ import { keys } from "../../../src/shared/store/store.ts";
 import { buildRoom, buildUser, buildUsers, call, get, type Person, post, say, toRoom, toUser } from "../../calls.ts";
 import { startApi } from "../../processes.ts";
 import { services } from "../../services.ts";
+import { openSocket } from "../../sockets.ts";
 import { buildWorld, type World } from "../../world.ts";
-
-interface Frame {
-  readonly event: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests look into whatever comes
-  readonly data: any;
-  readonly ref?: string | number;
-}
 
 interface Api {
   readonly url: string;
@@ -64,49 +58,11 @@ describe("a socket", () => {
     return world.close();
   });
 
-  /** A client that keeps what it gets, in order, and waits for what it does not have yet. */
   async function connectAs(who: Person | Record<string, string>, api: Api = world, query = "") {
-    const headers = "id" in who ? asUser(who as Person) : who;
-    const ws = new WebSocket(`${api.url.replace("http", "ws")}/v1/ws${query}`, { headers });
-    open.push(ws);
-    const got: Frame[] = [];
-    const arrived: (() => void)[] = [];
-    ws.on("message", (data) => {
-      got.push(JSON.parse(String(data)));
-      for (const look of arrived.splice(0)) look();
-    });
-    const closed = new Promise<number>((resolve) => ws.once("close", resolve));
-    await once(ws, "open");
-    const until = async <T>(look: () => T | undefined): Promise<T> => {
-      for (;;) {
-        const found = look();
-        if (found !== undefined) return found;
-        await new Promise<void>((resolve) => arrived.push(resolve));
-      }
-    };
-    const send = (event: string, data?: unknown, ref?: string | number): void =>
-      ws.send(JSON.stringify({ event, data, ref }));
-    let refs = 0;
-    return {
-      ws,
-      got,
-      closed,
-      until,
-      send,
-      /** Says it, and answers what comes back under its ref. */
-      ask: (event: string, data?: unknown): Promise<Frame> => {
-        const ref = `r${++refs}`;
-        send(event, data, ref);
-        return until(() => got.find((frame) => frame.ref === ref));
-      },
-      entries: () => got.filter(({ event }) => event === "event").map(({ data }) => data),
-      texts: () => textsOf(got),
-      saysMore: (count: number) => until(() => (textsOf(got).length >= count ? true : undefined)),
-    };
+    const client = await openSocket(api, "id" in who ? asUser(who as Person) : who, query);
+    open.push(client.ws);
+    return client;
   }
-
-  const textsOf = (frames: readonly Frame[]): string[] =>
-    frames.filter(({ data }) => data?.type === "message.created").map(({ data }) => data.data.text);
 
   /** What the handshake is refused with. */
   async function refusal(headers: Record<string, string>, api: Api = world, path = "/v1/ws") {
