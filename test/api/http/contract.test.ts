@@ -105,6 +105,7 @@ describe("each route answers as it declares", () => {
 
     ["getTask of a send", 200, ({ ann, message }) => by(ann, message.id)],
     ["getTask of a mark", 200, async ({ ben, room }) => by(ben, await mark(ben, room), { query: "wait=10" })],
+    ["typing that others hear of", 204, ({ ann, room }) => by(ann, room.id)],
     ["findSent", 200, ({ ann }) => by(ann, undefined, { query: "client_key=once" })],
     ["findSent of nothing", 200, ({ ben }) => by(ben, undefined, { query: "client_key=never" })],
     ["readEvents that there were", 200, ({ ben }) => by(ben, undefined, { query: "live=long-poll" })],
@@ -118,6 +119,7 @@ describe("each route answers as it declares", () => {
     ["login by address", 200, async () => ({ body: { email: (await withEmail()).email, password } })],
     ["refresh", 200, async ({ ann }) => ({ body: { refresh_token: (await signIn(ann)).refresh_token } })],
     ["logout", 204, async ({ ann }) => ({ headers: bearer((await signIn(ann)).access_token) })],
+    ["createTicket", 201, ({ ann }) => by(ann)],
     ["listSessions", 200, async ({ ben }) => ({ headers: bearer((await signIn(ben)).access_token) })],
     ["endSession", 204, async ({ ann }) => by(ann, await sessionOf(ann))],
     ["createTicket", 201, ({ ann }) => by(ann)],
