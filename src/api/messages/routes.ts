@@ -178,6 +178,7 @@ export const messageRoutes = [
       ack: z.string().max(24_000).optional().meta({ description: "The `ack` of the answer before" }),
       device: deviceParam,
       mark_seen: flagParam.meta({ description: "Marks what is in this answer as seen" }),
+      explain: flagParam.meta({ description: "Says which rooms and messages make up `unseen_count`" }),
     }),
     responses: { 200: { description: "What there is, or nothing once the time is up", body: UnseenView } },
     errors: ["validation_failed", "queue_unavailable", "database_unavailable"],
@@ -188,6 +189,7 @@ export const messageRoutes = [
         roomId: query.room_id,
         ack: decodeAck(query.ack),
         markSeen: query.mark_seen,
+        explain: query.explain,
         device: query.device,
       };
       return reply(200, new Raw(unseenJson(await readUnseen(command, scope))), { "Cache-Control": "no-store" });

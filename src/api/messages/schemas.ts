@@ -36,12 +36,26 @@ export const SendHeaders = z.object({
     .meta({ description: "`wait=5` waits up to 5 seconds for the commit and answers 201 with the message" }),
 });
 
+const UnseenRoomView = z
+  .object({
+    room_id: id,
+    unseen_count: count,
+    read_seq: count.meta({ description: "Seen up to here, with what `ack` says" }),
+    last_seq: count,
+    message_ids: z.array(z.uuid()).meta({ description: "What is unseen: the oldest hundred, the oldest first" }),
+  })
+  .meta({ id: "UnseenRoom" });
+
 export const UnseenView = z
   .object({
     messages: z.array(MessageView),
     unseen_count: count.meta({ description: "How many there are in all, those in this answer included" }),
     ack: z.string().meta({ description: "Send it with the next poll: it marks exactly what this answer held as seen" }),
     more: z.boolean(),
+    explain: z
+      .object({ rooms: z.array(UnseenRoomView) })
+      .optional()
+      .meta({ description: "With `explain=true`: the rooms that make up `unseen_count`, which is the sum of theirs" }),
   })
   .meta({ id: "Unseen" });
 

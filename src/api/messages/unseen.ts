@@ -1,5 +1,6 @@
+import type { z } from "zod";
 import { oneRow } from "../../shared/db/database.ts";
-import { type MessageRow, messageColumns, seenByCount } from "../../shared/db/message-row.ts";
+import { type MessageRow, messageColumns, seenByCount, unseenBy } from "../../shared/db/message-row.ts";
 import { enqueue } from "../../shared/jobs/enqueue.ts";
 import type { Entry } from "../../shared/log/entry.ts";
 import { oncePer } from "../../shared/once-per.ts";
@@ -8,6 +9,7 @@ import { messageJson } from "../realtime/present.ts";
 import { isNewMessageFor } from "../realtime/visibility.ts";
 import { encodeAck, type Marks, mergeMarks } from "./ack.ts";
 import { presentMessage } from "./present.ts";
+import type { UnseenView } from "./schemas.ts";
 
 export interface ReadUnseen {
   readonly waitMs: number;
@@ -15,6 +17,8 @@ export interface ReadUnseen {
   readonly roomId: number | undefined;
   readonly ack: Marks;
   readonly markSeen: boolean;
+  /** Says as well which rooms and messages the number is made of. */
+  readonly explain?: boolean | undefined;
   readonly device?: string | undefined;
 }
 
@@ -25,9 +29,12 @@ interface Shown {
   readonly json: string;
 }
 
+type Explain = NonNullable<z.input<typeof UnseenView>["explain"]>;
+
 interface Found {
   readonly messages: readonly Shown[];
   readonly unseenCount: number;
+  readonly explain?: Explain;
 }
 
 const NOTHING: Found = { messages: [], unseenCount: 0 };
@@ -35,6 +42,7 @@ const NOTHING: Found = { messages: [], unseenCount: 0 };
 export interface Unseen {
   readonly messages: readonly Shown[];
   readonly unseen_count: number;
+  readonly explain: Explain | undefined;
   readonly ack: string;
   readonly more: boolean;
 }
@@ -62,8 +70,9 @@ export async function readUnseen(command: ReadUnseen, scope: Scope): Promise<Uns
 
     const waitMs = deadline - performance.now();
     const arrived = waitMs > 0 ? await waitForMessages(snapshot, waitMs, command, scope) : NOTHING;
-    if (arrived === "behind") continue;
-    return answer(arrived, pending, command, scope);
+    // What has come is explained by the database, like what there was.
+    if (arrived === "behind" || (command.explain && arrived !== NOTHING)) continue;
+    return answer(command.explain ? snapshot : arrived, pending, command, scope);
   }
 }
 
@@ -102,6 +111,7 @@ const unseenOf = oncePer((found: Found): Unseen => toUnseen(found, new Map()));
 const toUnseen = (found: Found, pending: Marks): Unseen => ({
   messages: found.messages,
   unseen_count: found.unseenCount,
+  explain: found.explain,
   ack: encodeAck(mergeMarks(pending, marksOf(found))),
   more: found.unseenCount > found.messages.length,
 });
@@ -148,21 +158,26 @@ interface Snapshot extends Found {
   readonly pending: Marks;
 }
 
-async function takeSnapshot({ ack, roomId, limit }: ReadUnseen, { caller, deps }: Scope): Promise<Snapshot> {
+async function takeSnapshot(
+  { ack, roomId, limit, explain = false }: ReadUnseen,
+  { caller, deps }: Scope,
+): Promise<Snapshot> {
   const row = await oneRow<SnapshotRow>(deps.em, snapshotSql, [
     caller.id,
     [...ack.keys()],
     [...ack.values()],
     roomId ?? null,
     limit,
+    explain,
   ]);
-  const { head, room_ids, pending, messages, unseen_count } = row!;
+  const { head, room_ids, pending, messages, unseen_count, explained } = row!;
   const shown = messages.map((message) => ({
     room_id: message.room_id,
     seq: message.seq,
     json: JSON.stringify(presentMessage(message, caller.id)),
   }));
-  return { head, roomIds: room_ids, pending: new Map(pending), messages: shown, unseenCount: unseen_count };
+  const found = { messages: shown, unseenCount: unseen_count, ...(explained && { explain: { rooms: explained } }) };
+  return { head, roomIds: room_ids, pending: new Map(pending), ...found };
 }
 
 interface SnapshotRow {
@@ -171,7 +186,12 @@ interface SnapshotRow {
   pending: [number, number][];
   messages: MessageRow[];
   unseen_count: number;
+  explained: Explain["rooms"] | null;
 }
+
+const UNSEEN = unseenBy("$1", "b.room_id", "b.read_seq");
+/** Of each room the oldest so many are named. */
+const MOST_EXPLAINED = 100;
 
 /**
  * One statement, so that all of it is the state at `head` and nothing before or after. Each room is read from its
@@ -187,13 +207,13 @@ const snapshotSql = `
     left join unnest($2::bigint[], $3::bigint[]) as a (room_id, seq) on a.room_id = m.room_id
     where m.user_id = $1
   ), behind as materialized (
-    select room_id, read_seq from mine where last_seq > read_seq and ($4::bigint is null or room_id = $4)
+    select room_id, read_seq, last_seq from mine where last_seq > read_seq and ($4::bigint is null or room_id = $4)
   ), page as (
     select x.id, x.pos
     from behind b
     cross join lateral (
       select m.id, m.pos from messages m
-      where m.room_id = b.room_id and m.seq > b.read_seq and m.sender_id <> $1 and m.deleted_at is null
+      where ${UNSEEN}
       order by m.seq limit $5
     ) x
     order by x.pos limit $5
@@ -203,6 +223,10 @@ const snapshotSql = `
       select ${messageColumns}, ${seenByCount} from messages m join users u on u.id = m.sender_id
       where m.id = page.id limit 1
     ) one
+  ), counted as materialized (
+    select b.*, x.n from behind b
+    cross join lateral (select count(*) as n from messages m where ${UNSEEN}) x
+    where x.n > 0
   )
   select
     (select head from log_head) as head,
@@ -210,7 +234,13 @@ const snapshotSql = `
     (select coalesce(jsonb_agg(jsonb_build_array(room_id, read_seq)), '[]') from mine
       where acked and read_seq > stored_seq) as pending,
     (select coalesce(jsonb_agg(to_jsonb(shown) order by shown.pos), '[]') from shown) as messages,
-    (select coalesce(sum(n), 0)::bigint from behind b cross join lateral (
-      select count(*) as n from messages m
-      where m.room_id = b.room_id and m.seq > b.read_seq and m.sender_id <> $1 and m.deleted_at is null
-    ) x) as unseen_count`;
+    (select coalesce(sum(n), 0)::bigint from counted) as unseen_count,
+    case when $6::boolean then (
+      select coalesce(jsonb_agg(jsonb_build_object(
+        'room_id', b.room_id, 'unseen_count', b.n, 'read_seq', b.read_seq, 'last_seq', b.last_seq, 'message_ids', x.ids
+      ) order by b.room_id), '[]')
+      from counted b cross join lateral (
+        select jsonb_agg(one.id order by one.seq) as ids
+        from (select m.id, m.seq from messages m where ${UNSEEN} order by m.seq limit ${MOST_EXPLAINED}) one
+      ) x
+    ) end as explained`;

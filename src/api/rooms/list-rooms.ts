@@ -1,5 +1,5 @@
 import { oneRow, rows } from "../../shared/db/database.ts";
-import { type MessageRow, messageColumns, seenByCount } from "../../shared/db/message-row.ts";
+import { type MessageRow, messageColumns, seenByCount, unseenBy } from "../../shared/db/message-row.ts";
 import { assertMayInRoom, roomNotFound } from "../../shared/policies.ts";
 import { linkHeader } from "../http/links.ts";
 import type { Scope } from "../http/route.ts";
@@ -90,7 +90,7 @@ const present = (room: RoomRow, viewerId: number): RoomView => ({
 const roomSql = `
   select r.id, r.kind, r.name, r.is_public, r.created_at, r.last_pos, r.last_seq, me.read_seq,
     (select count(*) from messages m
-      where m.room_id = r.id and m.seq > me.read_seq and m.sender_id <> $1 and m.deleted_at is null) as unseen_count,
+      where ${unseenBy("$1", "r.id", "me.read_seq")}) as unseen_count,
     (select to_jsonb(one) from (
       select ${messageColumns}, ${seenByCount} from messages m join users u on u.id = m.sender_id
       where m.id = r.last_message_id) one) as last_message,

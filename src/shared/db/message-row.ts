@@ -20,6 +20,10 @@ export const messageColumns = `
   case when m.deleted_at is null then m.text else '' end as text,
   m.client_key, m.accepted_at, m.created_at, m.edited_at, m.deleted_at`;
 
+/** What somebody has not seen of a room: what others have said since. Every count and every page of it is this. */
+export const unseenBy = (user: string, room: string, readSeq: string): string =>
+  `m.room_id = ${room} and m.seq > ${readSeq} and m.sender_id <> ${user} and m.deleted_at is null`;
+
 /** A message was seen by whoever's pointer has passed it since they joined; its sender does not count. */
 export const seenByCount = `
   (select count(*) from members s

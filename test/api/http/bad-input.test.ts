@@ -167,6 +167,7 @@ const badValues: Readonly<Record<string, readonly string[]>> = {
   device: ["", "a%20b", "%00", "x".repeat(65)],
   user_ids: ["", "0", "x", "1,", ",1", "-1", "9999999999999999", "1".repeat(17)],
   mark_seen: ["maybe", ""],
+  explain: ["maybe", ""],
   scope: ["all"],
   status: ["Away"],
   exclude: ["x", "1,", ",1", "-1", "%00"],
