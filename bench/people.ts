@@ -1,17 +1,22 @@
+import { randomBytes } from "node:crypto";
 import type pg from "pg";
 
 /** A group of so many members, written straight into the tables; answers its id and theirs. */
 export async function makeGroup(database: pg.Client, size: number): Promise<{ roomId: number; userIds: number[] }> {
-  const name = `bench-${size}-${Date.now()}`;
   const users = await database.query<{ id: string }>(
     `insert into users (username, password_hash)
      select $1 || '-' || n, 'nobody signs in' from generate_series(1, $2::int) n returning id`,
-    [name, size],
+    [uniqueName(size), size],
   );
   const userIds = users.rows.map(({ id }) => Number(id));
+  return { roomId: await makeGroupOf(database, userIds), userIds };
+}
+
+/** One more group of the same people. */
+export async function makeGroupOf(database: pg.Client, userIds: readonly number[]): Promise<number> {
   const room = await database.query<{ id: string }>(
     "insert into rooms (kind, name) values ('group', $1) returning id",
-    [name],
+    [uniqueName(userIds.length)],
   );
   const roomId = Number(room.rows[0]!.id);
   await database.query(
@@ -23,5 +28,7 @@ export async function makeGroup(database: pg.Client, size: number): Promise<{ ro
     [roomId, userIds],
   );
   await database.query("analyze");
-  return { roomId, userIds };
+  return roomId;
 }
+
+const uniqueName = (size: number): string => `bench-${size}-${randomBytes(6).toString("hex")}`;

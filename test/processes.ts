@@ -9,6 +9,8 @@ export interface Started {
   /** Resolves with the exit code, or the signal that ended it. */
   readonly exited: Promise<number | string>;
   signal(name: NodeJS.Signals): void;
+  /** Tells something to what was loaded into it. */
+  send(message: object): void;
   /** Ends it, whatever state it is in. */
   end(): Promise<void>;
 }
@@ -45,7 +47,8 @@ async function start(script: string, settings: Settings, flags: readonly string[
     if (child.exitCode === null && child.signalCode === null) signal("SIGKILL");
     await exited;
   };
-  return { pid: child.pid!, url, exited, signal, end };
+  const send = (message: object): void => void child.send(message);
+  return { pid: child.pid!, url, exited, signal, send, end };
 }
 
 async function ready(child: ChildProcess): Promise<string> {

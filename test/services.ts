@@ -25,16 +25,18 @@ export function services(): Services {
 export const hasRedis = (): boolean => services().redisUrl !== undefined;
 
 /** A copy of the migrated database (about 0.1 s), shared with no other test file. */
-export async function freshDatabase(): Promise<{ url: string; drop: () => Promise<void> }> {
+export async function freshDatabase(
+  postgresUrl = services().postgresUrl,
+): Promise<{ url: string; drop: () => Promise<void> }> {
   const name = `test_${randomBytes(6).toString("hex")}`;
-  await admin(`create database ${name} template parley`);
-  const url = new URL(services().postgresUrl);
+  await admin(postgresUrl, `create database ${name} template parley`);
+  const url = new URL(postgresUrl);
   url.pathname = `/${name}`;
-  return { url: url.href, drop: () => admin(`drop database ${name} with (force)`) };
+  return { url: url.href, drop: () => admin(postgresUrl, `drop database ${name} with (force)`) };
 }
 
-async function admin(sql: string): Promise<void> {
-  const url = new URL(services().postgresUrl);
+async function admin(postgresUrl: string, sql: string): Promise<void> {
+  const url = new URL(postgresUrl);
   url.pathname = "/postgres";
   const client = new pg.Client({ connectionString: url.href });
   await client.connect();

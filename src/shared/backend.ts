@@ -79,15 +79,22 @@ const defaultJobOptions: NonNullable<QueueOptions["defaultJobOptions"]> = jobOpt
 
 // ── Redis ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** A request must get its answer now: while Redis is away a command fails at once, and one that hangs fails soon. */
+/**
+ * A request must get its answer now: while Redis is away a command fails at once, and one that hangs fails soon. After
+ * the first that hung the connection is given up, so that the next ones do not wait as well.
+ */
 const forRequests = {
   enableOfflineQueue: false,
   maxRetriesPerRequest: 1,
-  commandTimeout: 1_500,
+  commandTimeout: 1_200,
+  socketTimeout: 1_000,
   connectTimeout: 2_000,
 };
-/** A worker has nobody waiting: it stays until Redis is back. */
-const forWorkers = { maxRetriesPerRequest: null };
+/**
+ * A worker has nobody waiting: it stays until Redis is back. A connection that has silently gone dead it gives up; what
+ * waits for a job is silent by itself, but not for half of this.
+ */
+const forWorkers = { maxRetriesPerRequest: null, socketTimeout: 20_000 };
 const retryStrategy = (times: number): number => Math.min(times * 100, 1_000);
 
 async function openRedis(url: string, { env, closers, log }: BackendOptions): Promise<Backend> {

@@ -38,7 +38,7 @@ export async function openDeps({ env, log, closers, onStatement }: DepsOptions):
   return { env, log, em: orm.em, backend, now: clock.now, newId: createIds(clock.now) };
 }
 
-const WAIT_MS = { first: 200, most: 3_000 };
+const WAIT_MS = { first: 200, most: 1_000 };
 
 /** Waits as long as it takes: a process that starts before Postgres is there is early, not wrong. */
 async function databaseReady(em: EntityManager, log: Logger): Promise<void> {

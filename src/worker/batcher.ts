@@ -61,7 +61,7 @@ export class Batcher {
     }
   }
 
-  /** A database that is away is nobody's fault and costs no attempt: the batch waits for it, locks renewed. */
+  /** A database that is away, or full, is nobody's fault and costs no attempt: the batch waits for it, locks renewed. */
   async #storeWhenPossible(jobs: readonly TakenJob[]): Promise<Map<string, Outcome>> {
     for (let waitMs = AWAY_WAIT_MS.first; ; waitMs = Math.min(waitMs * 2, AWAY_WAIT_MS.most)) {
       try {

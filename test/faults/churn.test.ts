@@ -3,12 +3,12 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { buildUsers } from "../calls.ts";
 import { hasRedis } from "../services.ts";
+import { unexpected } from "./churn/answers.ts";
 import { Cluster } from "./churn/cluster.ts";
 import { type Play, perform } from "./churn/commands.ts";
 import { Reader } from "./churn/reader.ts";
 import { isAlone, modes, type Script, STEP, script, USERS, type Which } from "./churn/script.ts";
 import { comparable, replay } from "./churn/state.ts";
-import { unexpected } from "./churn/transports.ts";
 import { entitled, expectExactly, expectGaplessLog, expectTurnsAsLogged, outcomes } from "./churn/truth.ts";
 
 /** `CHURN_SEED` plays the scripts of an earlier run again, `CHURN_RUNS` plays more of them, `CHURN_LOG` counts what came. */

@@ -143,10 +143,9 @@ describe("when Postgres carries the queue and is restarted", () => {
       expect(sent.status).to.equal(202);
       await postgres.stop();
       const refused = await post(api, `${toUser(ben)}/messages`, { text: "during" }, ann.id);
-      expect({ status: refused.status, code: refused.body.code }).to.deep.equal({
-        status: 503,
-        code: "queue_unavailable",
-      });
+      expect(refused.status).to.equal(503);
+      // Which of the two depends on whether this API has heard by now that the two users are new.
+      expect(refused.body.code).to.be.oneOf(["queue_unavailable", "database_unavailable"]);
       postgres = await bring(postgres.port);
       processes.push(await startWorkerProcess(settings));
       await becomesReady(api);

@@ -6,7 +6,11 @@ import { enqueue, queueUnavailable } from "../../shared/jobs/enqueue.ts";
 import { assertMayInRoom, directKey, userNotFound } from "../../shared/policies.ts";
 import { keyMismatch } from "../../shared/sends.ts";
 import { keys, ttl } from "../../shared/store/store.ts";
+import { within } from "../../shared/within.ts";
 import type { ApiDeps } from "../deps.ts";
+
+/** A database that hangs must not keep a message from being accepted. */
+const LOOK_UP_WITHIN_MS = 500;
 
 export type Target =
   | { readonly roomId: number; readonly recipientId?: undefined }
@@ -86,12 +90,8 @@ const printOf = (to: string, text: string): string =>
 /** The database remembers keys for ever, the store for days only. */
 async function storedUnderKey({ senderId, clientKey }: SendMessage, { em, log }: ApiDeps) {
   try {
-    const found = await oneRow<{ id: string; text: string; to: string }>(
-      em,
-      `select m.id, m.text, coalesce(r.direct_key, r.id::text) as to
-       from messages m join rooms r on r.id = m.room_id where m.sender_id = $1 and m.client_key = $2`,
-      [senderId, clientKey],
-    );
+    const looking = oneRow<{ id: string; text: string; to: string }>(em, storedSql, [senderId, clientKey]);
+    const found = await within(LOOK_UP_WITHIN_MS, looking);
     return found && { id: found.id, print: printOf(found.to, found.text) };
   } catch (error) {
     // A database that is away does not keep a message from being accepted: the worker looks again.
@@ -99,3 +99,7 @@ async function storedUnderKey({ senderId, clientKey }: SendMessage, { em, log }:
     return undefined;
   }
 }
+
+const storedSql = `
+  select m.id, m.text, coalesce(r.direct_key, r.id::text) as to
+  from messages m join rooms r on r.id = m.room_id where m.sender_id = $1 and m.client_key = $2`;

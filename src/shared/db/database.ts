@@ -4,6 +4,7 @@ import { type EntityManager, MikroORM } from "@mikro-orm/postgresql";
 import { CompiledQuery, type Kysely } from "kysely";
 import pg from "pg";
 import type { Logger } from "../logger.ts";
+import { within } from "../within.ts";
 import { entities } from "./entities.ts";
 import { migrations } from "./migrations/index.ts";
 
@@ -31,6 +32,8 @@ export async function openDatabase({ url, poolSize, log, onStatement }: Database
       connectionTimeoutMillis: 5_000,
       keepAlive: true,
       statement_timeout: 30_000,
+      // Whoever stands still in the middle of a transaction holds up all who need its locks.
+      idle_in_transaction_session_timeout: 5_000,
       application_name: "parley",
     },
     // Loading is explicit everywhere: no request shares another's identity map.
@@ -58,11 +61,17 @@ function preparePool(onStatement: DatabaseOptions["onStatement"]) {
   };
 }
 
+/** A database that hangs is a database that is away: whoever asked is told so, and not left to wait. */
+const ANSWER_WITHIN_MS = 5_000;
+
 /** Plain SQL with bound parameters, inside the manager's transaction if it has one. */
 export async function rows<Row>(em: EntityManager, text: string, parameters: readonly unknown[] = []): Promise<Row[]> {
-  const executor = em.getTransactionContext<Kysely<unknown>>() ?? em.getConnection().getClient<unknown>();
-  const result = await executor.executeQuery<Row>(CompiledQuery.raw(text, [...parameters]));
-  return result.rows;
+  const query = CompiledQuery.raw(text, [...parameters]);
+  const transaction = em.getTransactionContext<Kysely<unknown>>();
+  // A transaction is not left alone half-done: it waits, however long that is.
+  if (transaction) return (await transaction.executeQuery<Row>(query)).rows;
+  const client = em.getConnection().getClient<unknown>();
+  return (await within(ANSWER_WITHIN_MS, client.executeQuery<Row>(query))).rows;
 }
 
 export async function oneRow<Row>(
@@ -88,12 +97,24 @@ export async function inTransaction<T>(
   if (em.isInTransaction()) throw new Error("inTransaction inside a transaction: pass `tx` down instead");
   for (let attempt = 1; ; attempt++) {
     try {
-      return await em.fork({ clear: true }).transactional(work);
+      return await transact(em, work);
     } catch (error) {
       const asksAgain = error instanceof DeadlockException || ASKS_AGAIN.has(sqlState(error) ?? "");
       if (attempt >= attempts || !asksAgain) throw error;
     }
   }
+}
+
+/** Not the manager's own `transactional`: a connection that breaks in the middle it never gives back to the pool. */
+function transact<T>(em: EntityManager, work: (tx: EntityManager) => Promise<T>): Promise<T> {
+  const client = em.getConnection().getClient<unknown>();
+  return client.transaction().execute(async (transaction) => {
+    const tx = em.fork({ clear: true });
+    tx.setTransactionContext(transaction);
+    const result = await work(tx);
+    await tx.flush();
+    return result;
+  });
 }
 
 /** The SQLSTATE of a driver's error, also where the ORM has wrapped it. */
@@ -110,13 +131,17 @@ export function violatedConstraint(error: unknown): string | undefined {
   return typeof constraint === "string" ? constraint : violatedConstraint(error.cause);
 }
 
-/** Whether the database was not there to answer, as against having answered with an error. */
+/** Whether the database could not do its work for the moment, as against having refused this piece of it. */
 export function isDatabaseAway(error: unknown): boolean {
   const state = sqlState(error);
   if (state === undefined)
     return (
-      error instanceof Error && /timeout exceeded when trying to connect|Connection terminated/.test(error.message)
+      error instanceof Error &&
+      /timeout exceeded when trying to connect|Connection terminated|not queryable/.test(error.message)
     );
-  // 08: connection; 57P: shutdown, crash, starting up; 53300: too many connections; E…: the socket's own errors.
-  return /^(08|57P0|53300|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)/.test(state);
+  // 08: connection; 57P: shutdown, crash, starting up; 53: disk full, out of memory, too many connections; 58: the
+  // system under it fails; 25006: another server is the primary now; 25P03: we stood still in a transaction; 40…: it
+  // asks again; E…: the socket's own errors.
+  const passing = /^(08|57P0|53|58|25006|25P03|40001|40P01|ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)/;
+  return passing.test(state);
 }

@@ -50,4 +50,6 @@ export const workerOptions = {
   stalledInterval: 2_000,
   // Being killed is not the job's fault: it takes many deaths of the worker to blame the job.
   maxStalledCount: 20,
+  // How soon it asks again when Redis has refused it (out of memory): nobody else will take its place.
+  runRetryDelay: 1_000,
 } as const;

@@ -1,6 +1,7 @@
 import type { Backend } from "../backend.ts";
 import { AppError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
+import { within } from "../within.ts";
 import type { NewJob } from "./catalog.ts";
 
 /** Longer than this nobody is left waiting for a queue that does not answer. */
@@ -21,16 +22,4 @@ export async function enqueue({ backend, log }: { backend: Backend; log: Logger 
 export function queueUnavailable(log: Logger, cause: unknown): AppError {
   log.warn({ reason: cause instanceof Error ? cause.message : String(cause) }, "the queue can't be reached");
   return new AppError("queue_unavailable", "The queue can't be reached at the moment; nothing was accepted", { cause });
-}
-
-async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

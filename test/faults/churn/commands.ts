@@ -1,9 +1,9 @@
 import type { Person } from "../../calls.ts";
+import { unexpected } from "./answers.ts";
 import type { Cluster, Told } from "./cluster.ts";
 import { type Hold, holdMember, holdRoom } from "./hold.ts";
 import type { Reader } from "./reader.ts";
 import type { Command, Kind } from "./script.ts";
-import { unexpected } from "./transports.ts";
 
 const MOST_ROOMS = 5;
 /** What one is told who comes too late, or asks for what is not theirs. */

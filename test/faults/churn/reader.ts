@@ -1,8 +1,10 @@
+import { type FeedEntry, type Leg, poll, readSocket, readStream } from "../../../bench/load/transports.ts";
 import type { Person } from "../../calls.ts";
+import { checkContract } from "../../contract.ts";
+import { roomListOf, unexpected } from "./answers.ts";
 import type { Cluster, Reached } from "./cluster.ts";
 import type { Mode, Which } from "./script.ts";
 import type { FirstSight, RoomList } from "./state.ts";
-import { type FeedEntry, type Leg, poll, readSocket, readStream, roomListOf, unexpected } from "./transports.ts";
 
 /** Longer than anything takes that works. */
 const PATIENCE_MS = 20_000;
@@ -122,6 +124,7 @@ export class Reader {
     return {
       url,
       signal,
+      check: checkContract,
       userId: this.user.id,
       offset: this.#offset,
       take: (entries) => {

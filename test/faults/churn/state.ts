@@ -1,4 +1,4 @@
-import type { FeedEntry } from "./transports.ts";
+import type { FeedEntry } from "../../../bench/load/transports.ts";
 
 export interface ListedMessage {
   readonly id: string;

@@ -1,7 +1,7 @@
 import { expect } from "chai";
+import type { FeedEntry } from "../../../bench/load/transports.ts";
 import type { Cluster } from "./cluster.ts";
 import { positionOf } from "./reader.ts";
-import type { FeedEntry } from "./transports.ts";
 
 export interface LogRow {
   readonly pos: number;
