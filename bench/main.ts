@@ -1,11 +1,30 @@
+import { parseArgs } from "node:util";
+import { printProfiles } from "./profile.ts";
 import { printTable, progressBar, type Row, type Scenario, saveResults } from "./report.ts";
+import { accept } from "./scenarios/accept.ts";
+import { backends } from "./scenarios/backends.ts";
+import { deliver } from "./scenarios/deliver.ts";
 import { fanout } from "./scenarios/fanout.ts";
 import { idle } from "./scenarios/idle.ts";
-import { startSystem } from "./system.ts";
+import { latency } from "./scenarios/latency.ts";
+import { profileInto, startSystem } from "./system.ts";
 
 /** `npm run bench [-- scenario…]`: each figure beside its ceiling, measured in the same run. */
-const scenarios: Readonly<Record<string, Scenario>> = { idle, fanout };
-const wanted = process.argv.slice(2);
+const scenarios: Readonly<Record<string, Scenario>> = { accept, deliver, latency, idle, fanout, backends };
+const { values: options, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: { profile: { type: "boolean" }, help: { type: "boolean", short: "h" } },
+});
+if (options.help) {
+  console.log(`npm run bench [-- scenario…] [-- --profile]
+
+Starts a system of its own (PostgreSQL, Redis, one API, one worker) and measures each scenario beside the ceiling of
+what is underneath, in the same run. Prints one table and saves it in bench/results/.
+
+Scenarios: ${Object.keys(scenarios).join(", ")}; all of them if none is named.
+--profile  also says where each process spent its time; the profiles stay in bench/results/ (DevTools opens them)`);
+  process.exit();
+}
 const names = wanted.length > 0 ? wanted : Object.keys(scenarios);
 const unknown = names.filter((name) => !Object.hasOwn(scenarios, name));
 if (unknown.length > 0) {
@@ -19,6 +38,8 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => void Promise.resolve(stop?.()).finally(() => process.exit(130)));
 }
 
+const profiles = `bench/results/profiles-${Date.now()}`;
+if (options.profile) profileInto(profiles);
 const rows: Row[] = [];
 for (const name of names) {
   // A system of its own for each, so that one leaves nothing behind for the next.
@@ -32,5 +53,6 @@ for (const name of names) {
   }
 }
 printTable(rows);
+if (options.profile) await printProfiles(profiles);
 console.log(`\nSaved as ${await saveResults(rows)}`);
 process.exit();

@@ -16,60 +16,91 @@ export interface Served {
   readonly pid: number;
   /** For how long its event loop was held at the longest since this was asked last. */
   longestHoldMs(): Promise<number>;
+  /** Holds it where it is, until it is resumed. */
+  pause(): void;
+  resume(): void;
   stop(): Promise<void>;
 }
 
 export interface System {
   readonly api: Served;
+  readonly worker: Served;
+  readonly redisUrl: string;
   /** For data that would take too long to make through the API. */
   readonly database: pg.Client;
   stop(): Promise<void>;
 }
 
 /** Private servers set as in production, one API, one worker: what `npm run api` and `npm run worker` run. */
-export async function startSystem(): Promise<System> {
+export async function startSystem({ redis: withRedis = true } = {}): Promise<System> {
   const folder = await mkdtemp(join(tmpdir(), "parley-bench-"));
   const postgres = await startPostgres({ dataDir: join(folder, "postgres") });
-  const { program } = await findRedis();
-  if (!program) throw new Error("The benchmark needs redis-server on PATH");
-  const redis = await startRedis({ program, dataDir: join(folder, "redis") });
+  const redis = withRedis ? await startOwnRedis(join(folder, "redis")) : undefined;
   await migrate(postgres.url, createLogger({ LOG_LEVEL: "warn" }, "bench"));
   const env = {
     DATABASE_URL: postgres.url,
-    REDIS_URL: redis.url,
+    ...(redis && { REDIS_URL: redis.url }),
     DATA_DIR: folder,
     AUTH_MODE: "demo",
     PORT: "0",
-    LOG_LEVEL: "warn",
   };
   const [api, worker] = await Promise.all([serve("src/api/main.ts", env, nodeFlags), serve("src/worker/main.ts", env)]);
   const database = new pg.Client({ connectionString: postgres.url });
   await database.connect();
   return {
     api,
+    worker,
+    redisUrl: redis?.url ?? "",
     database,
     async stop() {
       await database.end();
       await Promise.all([api.stop(), worker.stop()]);
-      await Promise.all([postgres.stop(), redis.stop()]);
+      await Promise.all([postgres.stop(), redis?.stop()]);
       await rm(folder, { recursive: true, force: true });
     },
   };
 }
 
+async function startOwnRedis(dataDir: string) {
+  const { program } = await findRedis();
+  if (!program) throw new Error("The benchmark needs redis-server on PATH");
+  return startRedis({ program, dataDir });
+}
+
+/** The ceilings of what goes through the queue. */
+export const startBareQueue = ({ redisUrl }: System): Promise<Served> =>
+  serve("bench/bare-queue.ts", { REDIS_URL: redisUrl });
+export const startBareAccept = ({ redisUrl }: System): Promise<Served> =>
+  serve("bench/bare-accept.ts", { REDIS_URL: redisUrl });
+
 /** The ceiling: a bare `node:http` server in a process of its own. */
 export const startBare = (): Promise<Served> => serve("bench/bare.ts", {});
 
+const profiling: string[] = [];
+
+/** From here on each process that is started leaves a profile there when it ends. */
+export function profileInto(dir: string): void {
+  profiling.push("--cpu-prof", `--cpu-prof-dir=${dir}`);
+}
+
 async function serve(script: string, env: Record<string, string>, flags: readonly string[] = []): Promise<Served> {
-  const child = spawn(process.execPath, [...flags, "--import", "./bench/watch-loop.ts", script], {
+  const child = spawn(process.execPath, [...flags, ...profiling, "--import", "./bench/watch-loop.ts", script], {
     env: { PATH: process.env["PATH"], ...env },
-    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    // The log is written as in production, and read by nobody.
+    stdio: ["ignore", "ignore", "inherit", "ipc"],
   });
   const [message] = (await Promise.race([
     once(child, "message"),
     once(child, "exit").then(() => Promise.reject(new Error(`${script} ended before it was ready`))),
   ])) as [{ url?: string }];
-  return { url: message.url ?? "", pid: child.pid!, longestHoldMs: () => longestHold(child), stop: () => stop(child) };
+  return {
+    url: message.url ?? "",
+    pid: child.pid!,
+    longestHoldMs: () => longestHold(child),
+    pause: () => void child.kill("SIGSTOP"),
+    resume: () => void child.kill("SIGCONT"),
+    stop: () => stop(child),
+  };
 }
 
 async function longestHold(child: ChildProcess): Promise<number> {

@@ -2,10 +2,10 @@ import { makeGroup } from "../people.ts";
 import { openPoll, openPolls, type Poll, parkedReads, post, waitingAtBare } from "../polls.ts";
 import { median, percentile, type Row, type Scenario } from "../report.ts";
 import { startBare } from "../system.ts";
+import { TEXT } from "../text.ts";
 
 const SIZES = [1_000, 5_000];
 const ROUNDS = 5;
-const TEXT = "A message of about the length that people write to each other, now and then with a link in it.";
 
 /** How long one message takes to reach all who wait in its room, beside a bare server that writes the same bytes. */
 export const fanout: Scenario = async ({ system, progress }) => {

@@ -1,0 +1,104 @@
+import { Queue, QueueEvents, Worker } from "bullmq";
+import { Connection } from "../client.ts";
+import { makePairs, type Pair, Reader, send } from "../pairs.ts";
+import { median, percentile, type Row, type Scenario } from "../report.ts";
+import type { System } from "../system.ts";
+
+const PAIRS = 50;
+const RATES = [200, 1_000];
+const ROUNDS = 5;
+const SECONDS = 4;
+const YARDSTICKS = 200;
+
+/**
+ * From the send to its arrival at a reader who waits, at a steady rate: each message leaves at its time whether or not
+ * those before it have arrived. The yardstick: one job that does nothing, through BullMQ, and then one commit.
+ */
+export const latency: Scenario = async ({ system, progress }) => {
+  const pairs = await makePairs(system, PAIRS);
+  const rows: Row[] = [];
+  for (const rate of RATES) {
+    const told = progress(`latency ${rate}/s`);
+    await oneRound(system, pairs, rate, 1);
+    const rounds: number[][] = [];
+    const yardsticks: number[][] = [];
+    for (let i = 0; i < ROUNDS; i++) {
+      rounds.push(await oneRound(system, pairs, rate, SECONDS));
+      yardsticks.push(await yardstick(system));
+      told((i + 1) / ROUNDS);
+    }
+    for (const [figure, at] of [
+      ["p50", 0.5],
+      ["p95", 0.95],
+      ["p99", 0.99],
+    ] as const) {
+      rows.push({
+        scenario: `latency ${rate.toLocaleString("en")}/s`,
+        figure: `${figure}, ms`,
+        ours: median(rounds.map((round) => percentile(round, at))),
+        ceiling: median(yardsticks.map((round) => percentile(round, at))),
+        better: "less",
+      });
+    }
+  }
+  return rows;
+};
+
+async function oneRound(system: System, pairs: readonly Pair[], rate: number, seconds: number): Promise<number[]> {
+  const count = rate * seconds;
+  const sentAt = new Map<string, number>();
+  const heardAt = new Map<string, number>();
+  let complete: (() => void) | undefined;
+  const all = new Promise<void>((resolve) => {
+    complete = resolve;
+  });
+  const hear = (id: string, at: number): void => {
+    heardAt.set(id, at);
+    if (heardAt.size === count) complete?.();
+  };
+  const readers = await Promise.all(pairs.map((pair) => Reader.start(system.api.url, pair, hear)));
+  // As many as could be under way at the worst; each is free again when its send is answered.
+  const free = await Promise.all(Array.from({ length: 128 }, () => Connection.open(system.api.url)));
+  const sending: Promise<void>[] = [];
+  const startedAt = performance.now();
+  for (let i = 0; i < count; ) {
+    const due = Math.floor(((performance.now() - startedAt) / 1_000) * rate);
+    for (; i < Math.min(due, count); i++) {
+      const connection = free.pop();
+      if (!connection) throw new Error("128 sends are under way: the rate is more than this machine carries");
+      const at = performance.now();
+      sending.push(
+        send(connection, pairs[i % pairs.length]!).then((id) => {
+          sentAt.set(id, at);
+          free.push(connection);
+        }),
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await Promise.all(sending);
+  await all;
+  for (const reader of readers) reader.stop();
+  for (const connection of free) connection.close();
+  return [...sentAt].map(([id, at]) => heardAt.get(id)! - at).sort((a, b) => a - b);
+}
+
+async function yardstick(system: System): Promise<number[]> {
+  const connection = { url: system.redisUrl };
+  const queue = new Queue("yardstick", { connection });
+  const events = new QueueEvents("yardstick", { connection });
+  const worker = new Worker("yardstick", async () => {}, { connection });
+  await Promise.all([events.waitUntilReady(), worker.waitUntilReady()]);
+  await system.database.query("create table if not exists yardstick (n int)");
+  const times: number[] = [];
+  for (let i = 0; i < YARDSTICKS; i++) {
+    const startedAt = performance.now();
+    const job = await queue.add("nothing", {}, { removeOnComplete: true });
+    await job.waitUntilFinished(events);
+    await system.database.query("insert into yardstick values (1)");
+    times.push(performance.now() - startedAt);
+  }
+  await Promise.all([worker.close(), events.close()]);
+  await queue.close();
+  return times.sort((a, b) => a - b);
+}
