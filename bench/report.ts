@@ -7,7 +7,8 @@ export interface Row {
   readonly scenario: string;
   readonly figure: string;
   readonly ours: number;
-  readonly ceiling: number;
+  /** Undefined where there is nothing to stand beside it. */
+  readonly ceiling?: number | undefined;
   readonly better: "less" | "more";
 }
 
@@ -32,7 +33,13 @@ const format = (n: number): string => (n >= 100 ? n.toFixed(0) : n.toFixed(1));
 export function printTable(rows: readonly Row[]): void {
   const cells = [
     ["scenario", "figure", "Parley", "ceiling", "ratio"],
-    ...rows.map((row) => [row.scenario, row.figure, format(row.ours), format(row.ceiling), ratio(row)]),
+    ...rows.map((row) => [
+      row.scenario,
+      row.figure,
+      format(row.ours),
+      row.ceiling === undefined ? "" : format(row.ceiling),
+      ratio(row),
+    ]),
   ];
   const widths = cells[0]!.map((_, column) => Math.max(...cells.map((line) => line[column]!.length)));
   for (const line of cells) {
@@ -40,7 +47,7 @@ export function printTable(rows: readonly Row[]): void {
   }
 }
 
-const ratio = ({ ours, ceiling }: Row): string => `${(ours / ceiling).toFixed(2)} ×`;
+const ratio = ({ ours, ceiling }: Row): string => (ceiling === undefined ? "" : `${(ours / ceiling).toFixed(2)} ×`);
 
 export async function saveResults(rows: readonly Row[]): Promise<string> {
   const file = `bench/results/${new Date().toISOString().replace(/[:.]/g, "-")}.json`;

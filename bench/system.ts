@@ -26,6 +26,8 @@ export interface System {
   readonly api: Served;
   readonly worker: Served;
   readonly redisUrl: string;
+  /** By name, for what each of them costs. */
+  readonly pids: Readonly<Record<"API" | "worker" | "Redis" | "Postgres", number>>;
   /** For data that would take too long to make through the API. */
   readonly database: pg.Client;
   stop(): Promise<void>;
@@ -51,6 +53,7 @@ export async function startSystem({ redis: withRedis = true } = {}): Promise<Sys
     api,
     worker,
     redisUrl: redis?.url ?? "",
+    pids: { API: api.pid, worker: worker.pid, Redis: redis?.pid ?? 0, Postgres: postgres.pid },
     database,
     async stop() {
       await database.end();

@@ -1,4 +1,5 @@
 import { Connection } from "../client.ts";
+import { spending } from "../cpu.ts";
 import { makePairs, type Pair, Reader, send } from "../pairs.ts";
 import { median, type Row, type Scenario } from "../report.ts";
 import { type Served, type System, startBareQueue } from "../system.ts";
@@ -19,15 +20,26 @@ export const deliver: Scenario = async ({ system, progress }) => {
   const ceilings: number[] = [];
   await ours.round(WARM_UP);
   await bareRound(bare, WARM_UP);
+  const spent: Record<keyof System["pids"] | "client", number>[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    rates.push(await ours.round(MESSAGES));
+    const work = async () => void rates.push(await ours.round(MESSAGES));
+    spent.push(await spending({ ...system.pids, client: process.pid }, work));
     ceilings.push(await bareRound(bare, MESSAGES));
     told((round + 1) / ROUNDS);
   }
   ours.close();
   await bare.stop();
   const rate = { ours: median(rates), ceiling: median(ceilings) };
-  return [{ scenario: "deliver", figure: "messages a second", ...rate, better: "more" }] satisfies Row[];
+  const costs = Object.keys(spent[0]!) as (keyof (typeof spent)[0])[];
+  return [
+    { scenario: "deliver", figure: "messages a second", ...rate, better: "more" },
+    ...costs.map((name) => ({
+      scenario: "deliver",
+      figure: `CPU for 1,000, ms: ${name}`,
+      ours: (median(spent.map((round) => round[name])) * 1_000) / MESSAGES,
+      better: "less" as const,
+    })),
+  ] satisfies Row[];
 };
 
 /** 50 pairs with 64 sends under way, whoever's turn it is. */

@@ -1,9 +1,15 @@
-import { type Logger, pino } from "pino";
+import { destination, type Logger, pino } from "pino";
 import type { Env } from "./env.ts";
 
 export type { Logger } from "pino";
 
+/** What a reader of the log that does not read may make us hold; beyond it lines are dropped. */
+const MOST_HELD_BYTES = 16 * 1_024 * 1_024;
+
+/** Nobody's request waits for the log; what is still held when the process ends is written then. */
+const stdout = destination({ dest: 1, sync: false, maxLength: MOST_HELD_BYTES });
+
 /** JSON lines on stdout; bodies, texts and secrets are never handed to it. */
 export function createLogger(env: Pick<Env, "LOG_LEVEL">, name: string): Logger {
-  return pino({ name, level: env.LOG_LEVEL, base: { name, pid: process.pid } });
+  return pino({ name, level: env.LOG_LEVEL, base: { name, pid: process.pid } }, stdout);
 }

@@ -1,5 +1,5 @@
 import { oneRow } from "../../shared/db/database.ts";
-import { messageColumns } from "../../shared/db/message-row.ts";
+import { messageColumns, messageOf } from "../../shared/db/message-row.ts";
 import { type Entry, type EntryRow, toEntry } from "../../shared/log/entry.ts";
 import type { ApiDeps } from "../deps.ts";
 import { type From, offsetGone } from "./offsets.ts";
@@ -70,8 +70,7 @@ const feedSql = `
       select page.*, x.message from page
       left join lateral (
         select to_jsonb(m) as message from (
-          select ${messageColumns}, 0 as seen_by_count from messages m join users u on u.id = m.sender_id
-          where m.id = page.message_id limit 1
+          select ${messageColumns}, 0 as seen_by_count from ${messageOf("page.message_id")}
         ) m limit 1
       ) x on true
       where page.message_id is null or x.message is not null

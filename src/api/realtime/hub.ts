@@ -1,8 +1,10 @@
 import type { Entry } from "../../shared/log/entry.ts";
-import { isHollow, isVisible, joiningIn } from "./visibility.ts";
+import { changesRoomsOf, isHollow, isVisible, joiningIn } from "./visibility.ts";
 
 /** So many entries are kept for readers that are a moment behind; at 5,000 entries a second, about two seconds. */
 const RECENT = 10_000;
+/** A reader further behind than this reads its pages from the database. */
+const RECALLED = 500;
 /** A view outlives its last reader by this long, so that the next poll finds it. */
 const VIEW_LIFE_MS = 60_000;
 /** So many readers are woken before others get their turn: each costs some tenths of a millisecond to answer. */
@@ -34,6 +36,10 @@ export interface Subscription {
   unsubscribe(): void;
 }
 
+export interface Recalled extends Pick<Snapshot, "pos" | "roomIds"> {
+  readonly entries: readonly Entry[];
+}
+
 interface Reader {
   /** The last position that it has, or has no use for. */
   after: number;
@@ -45,6 +51,8 @@ export interface View {
   readonly userId: number;
   readonly rooms: Set<number>;
   readonly readers: Set<Reader>;
+  /** From this position on the rooms are the right ones: before it they may be those of a later snapshot. */
+  since: number;
   usedAt: number;
 }
 
@@ -82,6 +90,7 @@ export class Hub {
       (entry) => isVisible(entry, snapshot.userId, rooms) && !isHollow(entry) && subscriber.wants(entry),
     );
     const view = this.#views.get(snapshot.userId) ?? this.#open(snapshot.userId, rooms);
+    view.since = Math.max(view.since, snapshot.pos);
     // A view that was opened by a later snapshot may lack a room that this one still reads to its end.
     for (const roomId of rooms) if (!view.rooms.has(roomId)) this.#join(snapshot.userId, roomId);
     // The snapshot may be ahead of the tail, and the tail ahead of readers that are still being woken.
@@ -94,6 +103,21 @@ export class Hub {
         view.usedAt = performance.now();
       },
     };
+  }
+
+  /**
+   * What a user whose rooms are known here may see after a position, up to the head of the tail; no database is asked.
+   * Undefined where it must be.
+   */
+  recall(userId: number, from: number): Recalled | undefined {
+    const view = this.#views.get(userId);
+    const head = this.#recent.at(-1)?.pos ?? 0;
+    if (!view || from < view.since || from > head || head - from > RECALLED) return undefined;
+    const entries = this.#after(from);
+    if (!entries || entries.some((entry) => changesRoomsOf(entry, userId))) return undefined;
+    view.usedAt = performance.now();
+    const visible = entries.filter((entry) => isVisible(entry, userId, view.rooms) && !isHollow(entry));
+    return { entries: visible, pos: head, roomIds: [...view.rooms] };
   }
 
   /** From the tail: in order, each entry once. */
@@ -170,7 +194,7 @@ export class Hub {
   }
 
   #open(userId: number, rooms: Set<number>): View {
-    const view: View = { userId, rooms, readers: new Set(), usedAt: performance.now() };
+    const view: View = { userId, rooms, readers: new Set(), since: 0, usedAt: performance.now() };
     this.#views.set(userId, view);
     for (const roomId of rooms) this.#index(roomId, view);
     return view;

@@ -21,6 +21,10 @@ export function isVisible(entry: Entry, userId: number, rooms: Set<number>): boo
   return visible;
 }
 
+/** Whether what this user sees is another after the entry than before it. */
+export const changesRoomsOf = (entry: Entry, userId: number): boolean =>
+  joiningIn(entry).includes(userId) || endsReading(entry, userId);
+
 /** The last entry of a room that this user sees. */
 export const endsReading = (entry: Entry, userId: number): boolean =>
   entry.type === "room.deleted" || (entry.type === "member.left" && entry.data?.["user_id"] === userId);

@@ -1,5 +1,5 @@
 import pg from "pg";
-import { messageColumns } from "../db/message-row.ts";
+import { messageColumns, messageOf } from "../db/message-row.ts";
 import type { Logger } from "../logger.ts";
 import { channels, type Entry, type EntryRow, toEntry } from "./entry.ts";
 
@@ -89,6 +89,8 @@ export class Tail {
     client.on("notification", ({ channel, payload }) => this.#notified(channel, payload ?? ""));
     try {
       await client.connect();
+      // A plan that was made while the tables were young would be kept, and read more with every message.
+      await client.query("set plan_cache_mode = force_custom_plan");
       // Listening comes first: what commits from here on is announced, what committed before is read.
       for (const channel of Object.values(channels)) await client.query(`listen ${channel}`);
       await this.#findHead(client);
@@ -180,7 +182,7 @@ export class Tail {
 
 /**
  * Written so that no statistics can spoil it: the range is cut off on the primary key first, then each message is
- * looked up by its key. The inner limits keep the planner from turning the look-ups into a join over all messages.
+ * looked up by its key.
  */
 export const tailSql = `
   select l.*, x.message
@@ -188,7 +190,7 @@ export const tailSql = `
   left join lateral (
     select to_jsonb(one) as message
     from (
-      select ${messageColumns}, 0 as seen_by_count from messages m join users u on u.id = m.sender_id where m.id = l.message_id limit 1
+      select ${messageColumns}, 0 as seen_by_count from ${messageOf("l.message_id")}
     ) one
     limit 1
   ) x on true
