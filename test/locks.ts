@@ -9,7 +9,7 @@ export interface Held {
 
 /** Runs a statement in a transaction that stays open, so that its locks are held. */
 export async function holdLocks(
-  { env }: Pick<World, "env">,
+  { env }: { env: Pick<World["env"], "DATABASE_URL"> },
   sql: string,
   parameters: readonly unknown[] = [],
 ): Promise<Held> {

@@ -15,23 +15,38 @@ export interface DatabaseOptions {
   readonly url: string;
   readonly poolSize: number;
   readonly log: Logger;
+  /** 0 for as long as it takes. */
+  readonly statementTimeoutMs?: number;
   /** Called with every statement; the tests count with it. */
   readonly onStatement?: ((sql: string) => void) | undefined;
 }
 
-export async function openDatabase({ url, poolSize, log, onStatement }: DatabaseOptions): Promise<Orm> {
+export async function openDatabase({
+  url,
+  poolSize,
+  log,
+  statementTimeoutMs = 30_000,
+  onStatement,
+}: DatabaseOptions): Promise<Orm> {
   return MikroORM.init({
     clientUrl: url,
     entities,
     extensions: [Migrator],
-    migrations: { migrationsList: migrations, tableName: "migrations", snapshot: false, silent: true },
+    // Each migration in a transaction of its own, or in none: an index that is made beside the traffic refuses one.
+    migrations: {
+      migrationsList: migrations,
+      tableName: "migrations",
+      snapshot: false,
+      silent: true,
+      allOrNothing: false,
+    },
     pool: { min: 0, max: poolSize },
     driverOptions: {
       onPoolCreated: preparePool(onStatement),
       // A database that hangs is a database that is away; parked reads do not hold a connection.
       connectionTimeoutMillis: 5_000,
       keepAlive: true,
-      statement_timeout: 30_000,
+      statement_timeout: statementTimeoutMs,
       // Whoever stands still in the middle of a transaction holds up all who need its locks.
       idle_in_transaction_session_timeout: 5_000,
       application_name: "parley",

@@ -1,22 +1,32 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "../logger.ts";
 import { openDatabase } from "./database.ts";
 
 /** Any number, the same for every process that migrates. */
 const LOCK = 7_275_339;
+const ASK_AGAIN_MS = 200;
 
 /** Brings a database up to date, one runner at a time; answers what was applied. */
 export async function migrate(url: string, log: Logger): Promise<string[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
-  const orm = await openDatabase({ url, poolSize: 2, log });
+  const orm = await openDatabase({ url, poolSize: 2, log, statementTimeoutMs: 0 });
   try {
-    // Held by the session, so that it ends with it however the process ends.
-    await client.query("select pg_advisory_lock($1)", [LOCK]);
+    await lock(client);
     const applied = await orm.migrator.up();
     return applied.map(({ name }) => name);
   } finally {
     await orm.close();
     await client.end();
   }
+}
+
+/**
+ * Held by the session, so that it ends with it however the process ends. Asked for again and again: an index that is
+ * made beside the traffic waits for every statement that runs, and so would wait for one that waits for this lock.
+ */
+async function lock(client: pg.Client): Promise<void> {
+  const sql = "select pg_try_advisory_lock($1) as mine";
+  while (!(await client.query<{ mine: boolean }>(sql, [LOCK])).rows[0]!.mine) await sleep(ASK_AGAIN_MS);
 }
