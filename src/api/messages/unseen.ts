@@ -1,6 +1,13 @@
 import type { z } from "zod";
 import { oneRow } from "../../shared/db/database.ts";
-import { type MessageRow, messageColumns, seenByCount, unseenBy } from "../../shared/db/message-row.ts";
+import {
+  type MessageRow,
+  messageColumns,
+  messageOf,
+  seenByCount,
+  unseenBy,
+  unseenCount,
+} from "../../shared/db/message-row.ts";
 import { enqueue } from "../../shared/jobs/enqueue.ts";
 import type { Entry } from "../../shared/log/entry.ts";
 import { oncePer } from "../../shared/once-per.ts";
@@ -177,7 +184,7 @@ async function takeSnapshot(
     json: JSON.stringify(presentMessage(message, caller.id)),
   }));
   const found = { messages: shown, unseenCount: unseen_count, ...(explained && { explain: { rooms: explained } }) };
-  return { head, roomIds: room_ids, pending: new Map(pending), ...found };
+  return { head, roomIds: room_ids, pending: mergeMarks(pending), ...found };
 }
 
 interface SnapshotRow {
@@ -189,15 +196,18 @@ interface SnapshotRow {
   explained: Explain["rooms"] | null;
 }
 
-const UNSEEN = unseenBy("$1", "b.room_id", "b.read_seq");
+const PLACE = { user: "$1", room: "b.room_id", readSeq: "b.read_seq", lastSeq: "b.last_seq" };
+const UNSEEN = unseenBy(PLACE);
 /** Of each room the oldest so many are named. */
 const MOST_EXPLAINED = 100;
+/** With so many of their own behind a pointer, and nothing unseen, it moves past them: they are not counted for ever. */
+const MOST_OWN = 100;
 
 /**
  * One statement, so that all of it is the state at `head` and nothing before or after. Each room is read from its
- * pointer on, by its index; the pages of all rooms are merged in commit order.
+ * pointer on, by its index, as far as there is something unseen; the pages of all rooms are merged in commit order.
  */
-const snapshotSql = `
+export const snapshotSql = `
   with mine as materialized (
     select m.room_id, m.read_seq as stored_seq, r.last_seq, a.seq is not null as acked,
       -- An ack covers what was shown, and never what is still to come.
@@ -207,40 +217,41 @@ const snapshotSql = `
     left join unnest($2::bigint[], $3::bigint[]) as a (room_id, seq) on a.room_id = m.room_id
     where m.user_id = $1
   ), behind as materialized (
-    select room_id, read_seq, last_seq from mine where last_seq > read_seq and ($4::bigint is null or room_id = $4)
+    select b.*, ${unseenCount(PLACE)} as n
+    from mine b where last_seq > read_seq and ($4::bigint is null or room_id = $4)
   ), page as (
     select x.id, x.pos
     from behind b
     cross join lateral (
       select m.id, m.pos from messages m
       where ${UNSEEN}
-      order by m.seq limit $5
+      order by m.seq limit least($5, b.n)
     ) x
+    where b.n > 0
     order by x.pos limit $5
   ), shown as (
     select page.pos, one.* from page
     cross join lateral (
-      select ${messageColumns}, ${seenByCount} from messages m join users u on u.id = m.sender_id
-      where m.id = page.id limit 1
+      select ${messageColumns}, ${seenByCount} from ${messageOf("page.id")}
     ) one
-  ), counted as materialized (
-    select b.*, x.n from behind b
-    cross join lateral (select count(*) as n from messages m where ${UNSEEN}) x
-    where x.n > 0
+  ), pending as (
+    select room_id, read_seq from mine where acked and read_seq > stored_seq
+    union all
+    select room_id, last_seq from behind where n = 0 and last_seq - read_seq >= ${MOST_OWN}
   )
   select
     (select head from log_head) as head,
     (select coalesce(jsonb_agg(room_id), '[]') from mine) as room_ids,
-    (select coalesce(jsonb_agg(jsonb_build_array(room_id, read_seq)), '[]') from mine
-      where acked and read_seq > stored_seq) as pending,
+    (select coalesce(jsonb_agg(jsonb_build_array(room_id, read_seq)), '[]') from pending) as pending,
     (select coalesce(jsonb_agg(to_jsonb(shown) order by shown.pos), '[]') from shown) as messages,
-    (select coalesce(sum(n), 0)::bigint from counted) as unseen_count,
+    (select coalesce(sum(n), 0)::bigint from behind) as unseen_count,
     case when $6::boolean then (
       select coalesce(jsonb_agg(jsonb_build_object(
         'room_id', b.room_id, 'unseen_count', b.n, 'read_seq', b.read_seq, 'last_seq', b.last_seq, 'message_ids', x.ids
       ) order by b.room_id), '[]')
-      from counted b cross join lateral (
+      from behind b cross join lateral (
         select jsonb_agg(one.id order by one.seq) as ids
-        from (select m.id, m.seq from messages m where ${UNSEEN} order by m.seq limit ${MOST_EXPLAINED}) one
+        from (select m.id, m.seq from messages m where ${UNSEEN} order by m.seq limit least(${MOST_EXPLAINED}, b.n)) one
       ) x
+      where b.n > 0
     ) end as explained`;

@@ -1,5 +1,5 @@
 import { oneRow, rows } from "../../shared/db/database.ts";
-import { type MessageRow, messageColumns, seenByCount, unseenBy } from "../../shared/db/message-row.ts";
+import { type MessageRow, messageColumns, seenByCount, unseenCount } from "../../shared/db/message-row.ts";
 import { assertMayInRoom, roomNotFound } from "../../shared/policies.ts";
 import { linkHeader } from "../http/links.ts";
 import type { Scope } from "../http/route.ts";
@@ -89,8 +89,7 @@ const present = (room: RoomRow, viewerId: number): RoomView => ({
 /** The rooms of user $1, each with all that a list shows of it: look-ups by key, one statement for all rooms. */
 const roomSql = `
   select r.id, r.kind, r.name, r.is_public, r.created_at, r.last_pos, r.last_seq, me.read_seq,
-    (select count(*) from messages m
-      where ${unseenBy("$1", "r.id", "me.read_seq")}) as unseen_count,
+    ${unseenCount({ user: "$1", room: "r.id", readSeq: "me.read_seq", lastSeq: "r.last_seq" })} as unseen_count,
     (select to_jsonb(one) from (
       select ${messageColumns}, ${seenByCount} from messages m join users u on u.id = m.sender_id
       where m.id = r.last_message_id) one) as last_message,

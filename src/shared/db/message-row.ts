@@ -20,10 +20,6 @@ export const messageColumns = `
   case when m.deleted_at is null then m.text else '' end as text,
   m.client_key, m.accepted_at, m.created_at, m.edited_at, m.deleted_at`;
 
-/** What somebody has not seen of a room: what others have said since. Every count and every page of it is this. */
-export const unseenBy = (user: string, room: string, readSeq: string): string =>
-  `m.room_id = ${room} and m.seq > ${readSeq} and m.sender_id <> ${user} and m.deleted_at is null`;
-
 /**
  * One message and its sender, for `messageColumns`. The limit is a fence: without it a planner that takes the tables for
  * empty begins with the users, and reads every message of each.
@@ -36,3 +32,27 @@ export const seenByCount = `
   (select count(*) from members s
     where s.room_id = m.room_id and s.read_seq >= m.seq and s.joined_seq < m.seq and s.user_id <> m.sender_id
   ) as seen_by_count`;
+
+/** Someone's place in a room. Each is an SQL expression, its columns with the names of their tables. */
+interface Place {
+  readonly user: string;
+  readonly room: string;
+  readonly readSeq: string;
+  readonly lastSeq: string;
+}
+
+/** What somebody has not seen of a room: what others have said since. Every page of it is this. */
+export const unseenBy = ({ user, room, readSeq }: Place): string =>
+  `m.room_id = ${room} and m.seq > ${readSeq} and m.sender_id <> ${user} and m.deleted_at is null`;
+
+/**
+ * How many that are, without looking at each: a room's seqs have no gaps, so that it is all behind the pointer less the
+ * user's own and the deleted ones, which have indexes of their own.
+ */
+export const unseenCount = ({ user, room, readSeq, lastSeq }: Place): string => `(
+  greatest(0, ${lastSeq} - ${readSeq})
+  - (select count(*) from messages own
+      where own.room_id = ${room} and own.sender_id = ${user} and own.seq > ${readSeq})
+  - (select count(*) from messages gone
+      where gone.room_id = ${room} and gone.sender_id <> ${user} and gone.seq > ${readSeq}
+        and gone.deleted_at is not null))`;

@@ -49,7 +49,7 @@ export async function append(
 }
 
 /** An entry for messages alone would be two statements more for every batch; this one does it all in one round trip. */
-const appendSql = `
+export const appendSql = `
   with head as (
     update log_head set head = head + $1::bigint returning head, head - $1::bigint as base
   ), placed as (

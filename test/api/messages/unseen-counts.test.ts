@@ -74,6 +74,23 @@ describe("the number of unseen messages", () => {
     expect(explain.rooms[0].message_ids).to.deep.equal(messages.slice(0, 100).map((message: Said) => message.id));
   });
 
+  it("moves past a hundred of one's own, so that they are not counted at every poll", async () => {
+    const [ann, ben] = (await buildUsers(world, 2)) as [Person, Person];
+    const room = await buildRoom(world, [ann, ben]);
+    await say(world, ben, toRoom(room), "before");
+    const speak = () => Promise.all(Array.from({ length: 100 }, (_, i) => say(world, ann, toRoom(room), `m${i}`)));
+    const readSeq = async () => (await get(world, toRoom(room), ann.id)).body.read_seq;
+    await speak();
+    expect((await unseen(ann)).unseen_count, "there is one of another's before them").to.equal(1);
+    const { ack } = await unseen(ann);
+    expect((await unseen(ann, `&ack=${ack}&mark_seen=true`)).unseen_count).to.equal(0);
+    while ((await readSeq()) !== 101);
+    const parked = get(world, "/v1/messages/unseen?wait=20", ann.id);
+    const { id } = await say(world, ben, toRoom(room), "after");
+    expect((await parked).body.messages.map((message: Said) => message.id)).to.deep.equal([id]);
+    expect((await unseen(ann)).explain.rooms[0].message_ids).to.deep.equal([id]);
+  });
+
   it("is the same however it is asked for, whatever was said, read, joined, left and deleted", async function () {
     this.timeout(60_000);
     const who = fc.nat({ max: 2 });
