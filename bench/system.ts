@@ -22,14 +22,20 @@ export interface Served {
   stop(): Promise<void>;
 }
 
-export interface System {
+/** One API and one worker on a database of their own. */
+export interface Chat {
   readonly api: Served;
   readonly worker: Served;
+  /** For data that would take too long to make through the API. */
+  readonly database: pg.Client;
+}
+
+export interface System extends Chat {
   readonly redisUrl: string;
   /** By name, for what each of them costs. */
   readonly pids: Readonly<Record<"API" | "worker" | "Redis" | "Postgres", number>>;
-  /** For data that would take too long to make through the API. */
-  readonly database: pg.Client;
+  /** Another beside it, on the same servers. */
+  startAnother(): Promise<Chat>;
   stop(): Promise<void>;
 }
 
@@ -38,30 +44,51 @@ export async function startSystem({ redis: withRedis = true } = {}): Promise<Sys
   const folder = await mkdtemp(join(tmpdir(), "parley-bench-"));
   const postgres = await startPostgres({ dataDir: join(folder, "postgres") });
   const redis = withRedis ? await startOwnRedis(join(folder, "redis")) : undefined;
-  await migrate(postgres.url, createLogger({ LOG_LEVEL: "warn" }, "bench"));
   const env = {
-    DATABASE_URL: postgres.url,
     ...(redis && { REDIS_URL: redis.url }),
     DATA_DIR: folder,
     AUTH_MODE: "demo",
     PORT: "0",
   };
-  const [api, worker] = await Promise.all([serve("src/api/main.ts", env, nodeFlags), serve("src/worker/main.ts", env)]);
-  const database = new pg.Client({ connectionString: postgres.url });
-  await database.connect();
+  const started: Chat[] = [];
+  const start = async (database: string): Promise<Chat> => {
+    const chat = await startChat({ ...env, DATABASE_URL: databaseAt(postgres.url, database), QUEUE_NAME: database });
+    started.push(chat);
+    return chat;
+  };
+  const first = await start("parley");
   return {
-    api,
-    worker,
+    ...first,
     redisUrl: redis?.url ?? "",
-    pids: { API: api.pid, worker: worker.pid, Redis: redis?.pid ?? 0, Postgres: postgres.pid },
-    database,
+    pids: { API: first.api.pid, worker: first.worker.pid, Redis: redis?.pid ?? 0, Postgres: postgres.pid },
+    async startAnother() {
+      const name = `parley_${started.length}`;
+      await first.database.query(`create database ${name}`);
+      return start(name);
+    },
     async stop() {
-      await database.end();
-      await Promise.all([api.stop(), worker.stop()]);
+      for (const { api, worker, database } of started) {
+        await database.end();
+        await Promise.all([api.stop(), worker.stop()]);
+      }
       await Promise.all([postgres.stop(), redis?.stop()]);
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+function databaseAt(server: string, name: string): string {
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+async function startChat(env: Readonly<Record<string, string>> & { DATABASE_URL: string }): Promise<Chat> {
+  await migrate(env.DATABASE_URL, createLogger({ LOG_LEVEL: "warn" }, "bench"));
+  const [api, worker] = await Promise.all([serve("src/api/main.ts", env, nodeFlags), serve("src/worker/main.ts", env)]);
+  const database = new pg.Client({ connectionString: env.DATABASE_URL });
+  await database.connect();
+  return { api, worker, database };
 }
 
 async function startOwnRedis(dataDir: string) {
