@@ -21,5 +21,8 @@ export async function enqueue({ backend, log }: { backend: Backend; log: Logger 
 
 export function queueUnavailable(log: Logger, cause: unknown): AppError {
   log.warn({ reason: cause instanceof Error ? cause.message : String(cause) }, "the queue can't be reached");
-  return new AppError("queue_unavailable", "The queue can't be reached at the moment; nothing was accepted", { cause });
+  return new AppError("queue_unavailable", DETAIL, { cause });
 }
+
+/** A queue that hangs, or breaks off, may have taken the job without having said so. */
+const DETAIL = "The queue can't be reached at the moment: this may be sent again, with the same key if it had one";

@@ -18,7 +18,7 @@ export interface Fault {
 
 /** Longer than a worker's lock on its jobs (4 s). */
 const FREEZE_MS = 6_000;
-const TROUBLE_MS = 4_000;
+const TROUBLE_MS = 3_000;
 const RESTART_MS = 1_000;
 /** What a stop may take. */
 const DRAIN_MS = 10_000;
@@ -51,7 +51,7 @@ export const faults: readonly Fault[] = [
   {
     name: "worker frozen",
     what: "SIGSTOP for 6 s, longer than its locks last",
-    on: both,
+    on: redisAlone,
     async strike({ workers }, draw) {
       await during(oneOf(workers, draw).freeze(), FREEZE_MS);
     },
@@ -96,7 +96,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "Redis out of memory",
-    what: "maxmemory below what it holds, for 4 s",
+    what: "maxmemory below what it holds, for 3 s",
     on: redisAlone,
     refusesWithinMs: 2_000,
     async strike({ servers }) {
@@ -130,7 +130,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "connections terminated",
-    what: "pg_terminate_backend of all, every 200 ms for 4 s",
+    what: "pg_terminate_backend of all, every 200 ms for 3 s",
     on: both,
     async strike(stage) {
       const sql = `select pg_terminate_backend(pid) from pg_stat_activity
@@ -140,7 +140,7 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "connections reset",
-    what: "RST on every connection to Postgres and Redis, every 200 ms for 4 s",
+    what: "RST on every connection to Postgres and Redis, every 200 ms for 3 s",
     on: redisAlone,
     relayed: true,
     async strike({ relays }) {
@@ -149,19 +149,19 @@ export const faults: readonly Fault[] = [
   },
   {
     name: "disk full",
-    what: "every insert of a message fails with 53100, for 4 s",
-    on: both,
+    what: "every insert of a message fails with 53100, for 3 s",
+    on: redisAlone,
     strike: (stage) => refuseMessages(stage, "53100", 1),
   },
   {
     name: "serialisation failures",
-    what: "9 of 10 inserts of messages fail with 40001, for 4 s",
+    what: "9 of 10 inserts of messages fail with 40001, for 3 s",
     on: redisAlone,
     strike: (stage) => refuseMessages(stage, "40001", 0.9),
   },
   {
     name: "deadlocks",
-    what: "9 of 10 inserts of messages fail with 40P01, for 4 s",
+    what: "9 of 10 inserts of messages fail with 40P01, for 3 s",
     on: redisAlone,
     strike: (stage) => refuseMessages(stage, "40P01", 0.9),
   },
