@@ -45,4 +45,10 @@ function routeOf(method: string, path: string): Route | undefined {
   return routes.find((route) => route.method === method.toLowerCase() && patternOf(route.path).test(pathname!));
 }
 
-const patternOf = (path: string): RegExp => new RegExp(`^${path.replace(/:\w+/g, "[^/]+")}/?$`);
+const patterns = new Map<string, RegExp>();
+
+function patternOf(path: string): RegExp {
+  const pattern = patterns.get(path) ?? new RegExp(`^${path.replace(/:\w+/g, "[^/]+")}/?$`);
+  patterns.set(path, pattern);
+  return pattern;
+}
