@@ -23,21 +23,28 @@ export function tell(verdict: Verdict): string {
   return lines.join("\n");
 }
 
-/** Puts the table of this run between the two marks in docs/reliability.md. */
-export async function writePage(verdicts: readonly Verdict[], seed: number): Promise<void> {
+/** Puts a row for each fault of this run into the table of docs/reliability.md; those of other faults stay. */
+export async function writePage(verdicts: readonly Verdict[], seed: number, names: readonly string[]): Promise<void> {
   const page = await readFile(PAGE, "utf8");
   const [before, after] = [page.indexOf(BEGIN), page.indexOf(END)];
   if (before < 0 || after < before) throw new Error(`${PAGE.pathname} lacks the marks ${BEGIN} and ${END}`);
-  const made = `${BEGIN}\n\n${table(verdicts)}\n\n${about(seed)}\n\n`;
+  const rows = new Map([...rowsIn(page.slice(before, after)), ...verdicts.map((one) => [one.name, row(one)] as const)]);
+  const inOrder = names.map((name) => rows.get(name)).filter((line) => line !== undefined);
+  const made = [BEGIN, "", ...HEAD, ...inOrder, "", about(seed), "", ""].join("\n");
   await writeFile(PAGE, page.slice(0, before) + made + page.slice(after));
 }
 
-const table = (verdicts: readonly Verdict[]): string =>
-  [
-    "| fault | what is done | sends accepted | stored | lost | duplicated | out of order | longest stall: accepting | delivering |",
-    "|---|---|--:|--:|--:|--:|--:|--:|--:|",
-    ...verdicts.map(row),
-  ].join("\n");
+const HEAD = [
+  "| fault | what is done | sends accepted | stored | lost | duplicated | out of order | longest stall: accepting | delivering |",
+  "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+];
+
+/** By the name of the fault. */
+const rowsIn = (table: string): [string, string][] =>
+  table.split("\n").flatMap((line): [string, string][] => {
+    const name = /^\| ([^|]+?) \|/.exec(line)?.[1];
+    return name === undefined ? [] : [[name, line]];
+  });
 
 const row = ({ name, what, accepted, stored, lost, duplicated, outOfOrder, stallMs }: Verdict): string =>
   `| ${[
@@ -53,5 +60,5 @@ const row = ({ name, what, accepted, stored, lost, duplicated, outOfOrder, stall
   ].join(" | ")} |`;
 
 const about = (seed: number): string =>
-  `Made on ${new Date().toISOString().slice(0, 10)} with seed ${seed}, Node ${process.versions.node}, ` +
+  `Made last on ${new Date().toISOString().slice(0, 10)} with seed ${seed}, Node ${process.versions.node}, ` +
   `${cpus().length} × ${cpus()[0]?.model.trim() ?? "an unknown processor"}, load and servers on the same machine.`;
