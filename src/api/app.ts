@@ -1,4 +1,5 @@
 import Koa from "koa";
+import { adminQueues } from "./admin/queues.ts";
 import { answerClassicErrors } from "./classic/errors.ts";
 import { isClassicPath } from "./classic/paths.ts";
 import { classicRouter } from "./classic/router.ts";
@@ -31,6 +32,7 @@ export function createApp(deps: ApiDeps): Koa {
   }
   const router = mount(routes, deps);
   app.use(router.routes());
+  app.use(adminQueues(deps)); // Bull Board, for admins
   app.use(docs(routes)); // /openapi.json, /docs and the page's own files
   app.use(allowedMethods(router)); // a known path with another method
   app.use(answerUnknownPath); // last: nothing above has answered

@@ -77,8 +77,10 @@ export const authRoutes = [
     method: "post",
     path: "/v1/auth/ticket",
     tag: "Sign-in",
-    summary: "A ticket for a WebSocket",
-    description: "For browsers, which cannot send headers with it: `/v1/ws?ticket=…`, once, within 30 seconds.",
+    summary: "A ticket for a WebSocket, or for the queue's page",
+    description:
+      "For browsers, which cannot send headers with either: `/v1/ws?ticket=…`, or for admins `/admin/queues?ticket=…`, " +
+      "once, within 30 seconds.",
     access: "caller",
     responses: { 201: { description: "The ticket", body: TicketView } },
     errors: ["validation_failed", "queue_unavailable", "database_unavailable"],

@@ -74,4 +74,4 @@ const isPage = (ctx: Context): ctx is Context & { body: string } =>
   /^\/docs\/?$/.test(ctx.path) && typeof ctx.body === "string";
 
 /** The page's template links a font from elsewhere; the page does without. */
-const withoutStrangers = (html: string): string => html.replace(/<link href="https?:[^>]*>/g, "");
+export const withoutStrangers = (html: string): string => html.replace(/<link href="https?:[^>]*>/g, "");

@@ -21,6 +21,7 @@ export const keys = {
   sendKey: (senderId: number, clientKey: string) => `send:${senderId}:${clientKey}`,
   /** Which process has last seen a user. */
   presence: (userId: number) => `presence:${userId}`,
+  adminSession: (session: string) => `admin:${session}`,
   /** When any worker was last there. */
   workerSeen: () => "worker:seen",
   ticket: (ticket: string) => `ticket:${ticket}`,
@@ -32,6 +33,7 @@ export const ttl = {
   // After this nobody counts as there: longer than a worker that was killed takes to come back.
   workerSeenMs: 15_000,
   ticketMs: 30_000,
+  adminSessionMs: 15 * 60_000,
   usersVersionMs: DAY_MS,
   // Long enough to be worth it, short enough that the memory of a thousand different queries goes away by itself.
   usersPageMs: 10 * 60_000,
