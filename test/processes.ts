@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { promisify } from "node:util";
 import { nodeFlags } from "../src/api/node-flags.ts";
 
 /** A process of the product, as `npm run api` and `npm run worker` start it. */
@@ -55,4 +56,27 @@ async function ready(child: ChildProcess): Promise<string> {
   const [message] = (await once(child, "message")) as [{ type: string; url?: string }];
   if (message.type !== "ready") throw new Error(`unexpected message: ${JSON.stringify(message)}`);
   return message.url ?? "";
+}
+
+/** A process and all that it has started stand still until they are let go on. */
+export async function freezeFamily(pid: number): Promise<() => void> {
+  const pids = [pid, ...(await childrenOf(pid))];
+  signalAll(pids, "SIGSTOP");
+  return () => signalAll(pids, "SIGCONT");
+}
+
+async function childrenOf(parent: number): Promise<number[]> {
+  const { stdout } = await promisify(execFile)("ps", ["-A", "-o", "pid=,ppid="]);
+  const pairs = stdout.split("\n").map((line) => line.trim().split(/\s+/).map(Number));
+  return pairs.filter(([, ppid]) => ppid === parent).map(([pid]) => pid!);
+}
+
+function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // A connection that ended meanwhile.
+    }
+  }
 }

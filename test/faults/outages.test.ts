@@ -7,8 +7,8 @@ import { findRedis, startRedis } from "../../src/local/redis.ts";
 import { migrateQueue } from "../../src/shared/backend.ts";
 import { migrate } from "../../src/shared/db/migrate.ts";
 import { createLogger } from "../../src/shared/logger.ts";
-import { buildUsers, get, type Person, post, say, toUser } from "../calls.ts";
-import { type Settings, type Started, startApi, startWorkerProcess } from "../processes.ts";
+import { buildUsers, call, get, type Person, post, say, toUser } from "../calls.ts";
+import { freezeFamily, type Settings, type Started, startApi, startWorkerProcess } from "../processes.ts";
 
 const texts = (body: { messages: { text: string }[] }): string[] => body.messages.map(({ text }) => text);
 
@@ -55,6 +55,12 @@ describe("when what Parley stands on goes away and comes back", () => {
     if (folder) await rm(folder, { recursive: true, force: true });
   });
 
+  const sendWithKey = (key: string) =>
+    call(api, "POST", `${toUser(ben)}/messages`, {
+      as: ann.id,
+      body: { text: key },
+      headers: { "idempotency-key": key },
+    });
   const send = (text: string) => post(api, `${toUser(ben)}/messages`, { text }, ann.id);
 
   it("with Redis down a send is refused within 2 seconds, reads go on, and readiness says what is missing", async () => {
@@ -112,6 +118,45 @@ describe("when what Parley stands on goes away and comes back", () => {
     await becomesReady(api);
   }).timeout(40_000);
 
+  it("with Redis standing still each of many sends is refused within 2 seconds, also those with a key", async () => {
+    process.kill(redis.pid, "SIGSTOP");
+    try {
+      const refusals = await Promise.all(Array.from({ length: 10 }, (_, i) => timed(() => sendWithKey(`frozen-${i}`))));
+      for (const { answer, ms } of refusals) {
+        expect({ status: answer.status, code: answer.body.code }).to.deep.equal({
+          status: 503,
+          code: "queue_unavailable",
+        });
+        expect(ms).to.be.below(2_000);
+      }
+      // The connection was given up: who comes now need not wait to learn it.
+      expect((await timed(() => sendWithKey("frozen-later"))).ms).to.be.below(500);
+    } finally {
+      process.kill(redis.pid, "SIGCONT");
+    }
+    await becomesReady(api);
+  });
+
+  it("with Postgres standing still a send with a key is accepted, and a read is told so", async () => {
+    const letGoOn = await freezeFamily(postgres.pid);
+    try {
+      const sent = await timed(() => sendWithKey("while you slept"));
+      expect(sent.answer.status).to.equal(202);
+      expect(sent.ms).to.be.below(2_000);
+      const read = await timed(() => get(api, `${toUser(ben)}/messages`, ann.id));
+      expect({ status: read.answer.status, code: read.answer.body.code }).to.deep.equal({
+        status: 503,
+        code: "database_unavailable",
+      });
+      letGoOn();
+      await becomesReady(api);
+      const task = await get(api, `/v1/tasks/${sent.answer.body.task_id}?wait=20`, ann.id);
+      expect(task.body.state).to.equal("done");
+    } finally {
+      letGoOn();
+    }
+  }).timeout(40_000);
+
   it("an API and a worker that start before Postgres and Redis are there wait for them", async () => {
     await Promise.all([api.end(), worker.end()]);
     await Promise.all([postgres.stop(), redis.stop()]);
@@ -160,6 +205,11 @@ describe("when Postgres carries the queue and is restarted", () => {
     }
   });
 });
+
+async function timed<T>(work: () => Promise<T>): Promise<{ answer: T; ms: number }> {
+  const beganAt = performance.now();
+  return { answer: await work(), ms: performance.now() - beganAt };
+}
 
 async function becomesReady(api: Started): Promise<void> {
   while ((await get(api, "/readyz")).status !== 200);

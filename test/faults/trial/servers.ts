@@ -1,13 +1,12 @@
-import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { type Postgres, startPostgres } from "../../../src/local/postgres.ts";
 import { findRedis, type RedisServer, startRedis } from "../../../src/local/redis.ts";
 import { migrateQueue } from "../../../src/shared/backend.ts";
 import { migrate } from "../../../src/shared/db/migrate.ts";
 import { createLogger } from "../../../src/shared/logger.ts";
+import { freezeFamily } from "../../processes.ts";
 
 /** A Postgres and a Redis that are there to be taken away; set as in production, and each keeps its port for good. */
 export class Servers {
@@ -53,10 +52,8 @@ export class Servers {
   }
 
   /** The postmaster and every process that serves a connection stand still until they are let go on. */
-  async freezePostgres(): Promise<() => void> {
-    const pids = [this.postgres.pid, ...(await childrenOf(this.postgres.pid))];
-    signalAll(pids, "SIGSTOP");
-    return () => signalAll(pids, "SIGCONT");
+  freezePostgres(): Promise<() => void> {
+    return freezeFamily(this.postgres.pid);
   }
 
   freezeRedis(): () => void {
@@ -76,19 +73,3 @@ const bringPostgres = (folder: string, port?: number): Promise<Postgres> =>
 
 const bringRedis = (folder: string, program: string, port?: number): Promise<RedisServer> =>
   startRedis({ program, dataDir: join(folder, "redis"), port });
-
-async function childrenOf(parent: number): Promise<number[]> {
-  const { stdout } = await promisify(execFile)("ps", ["-A", "-o", "pid=,ppid="]);
-  const pairs = stdout.split("\n").map((line) => line.trim().split(/\s+/).map(Number));
-  return pairs.filter(([, ppid]) => ppid === parent).map(([pid]) => pid!);
-}
-
-function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, signal);
-    } catch {
-      // A connection that ended meanwhile.
-    }
-  }
-}
