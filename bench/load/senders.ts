@@ -28,7 +28,10 @@ export interface SendersOptions {
 const PATIENCE_MS = 4_000;
 const PAUSE_MS = 250;
 
-export const keyOf = (senderId: number, turn: number): string => `${senderId}-${turn}`;
+/** No two sends say the same. */
+const textOf = (senderId: number, turn: number): string => `turn ${turn} of ${senderId}`;
+export const turnOf = (text: string): number => Number(text.split(" ")[1]);
+const keyOf = (senderId: number, turn: number): string => `${senderId}-${turn}`;
 
 /**
  * Clients at a steady rate. Each sends one message after another, the next when the one before was accepted, and the
@@ -89,7 +92,7 @@ export class Senders {
     const answer = await ask(url + path, {
       method: "POST",
       as: senderId,
-      body: { text: `turn ${turn} of ${senderId}` },
+      body: { text: textOf(senderId, turn) },
       headers: keyed ? { "idempotency-key": keyOf(senderId, turn) } : {},
       withinMs: PATIENCE_MS,
     }).catch(() => undefined);

@@ -1,4 +1,4 @@
-import type { Accepted } from "../../../bench/load/senders.ts";
+import { type Accepted, turnOf } from "../../../bench/load/senders.ts";
 import type { Stage } from "./stage.ts";
 
 /** What a trial has left behind, held against what was promised while it ran. */
@@ -15,15 +15,16 @@ export interface Books {
   readonly broken: readonly string[];
 }
 
+/** By its text, and not by its key: that one is stored once is what is to be shown. */
 interface StoredMessage {
   readonly id: string;
   readonly sender_id: number;
-  readonly client_key: string;
+  readonly text: string;
 }
 
 export async function closeBooks(stage: Stage, accepted: readonly Accepted[]): Promise<Books> {
   return stage.withDatabase(async (client) => {
-    const messages = await client.query<StoredMessage>("select id, sender_id, client_key from messages order by id");
+    const messages = await client.query<StoredMessage>("select id, sender_id, text from messages order by id");
     const failures = await client.query<{ id: string }>("select task_id as id from log where type = 'task.failed'");
     const gaps = await client.query<{ what: string }>(gapsSql);
     const ids = new Set(messages.rows.map(({ id }) => id));
@@ -31,7 +32,7 @@ export async function closeBooks(stage: Stage, accepted: readonly Accepted[]): P
     return {
       stored: messages.rows.map(({ id }) => id),
       lost: accepted.filter(({ id }) => !ids.has(id) && !failed.has(id)).map(({ id }) => id),
-      duplicated: repeated(messages.rows.map(({ client_key }) => client_key)),
+      duplicated: repeated(messages.rows.map(({ text }) => text)),
       outOfOrder: turnedBack(messages.rows),
       broken: gaps.rows.map(({ what }) => what),
     };
@@ -66,8 +67,8 @@ export function repeated(values: readonly string[]): string[] {
 function turnedBack(messages: readonly StoredMessage[]): string[] {
   const last = new Map<number, number>();
   return messages
-    .filter(({ sender_id, client_key }) => {
-      const turn = Number(client_key.split("-")[1]);
+    .filter(({ sender_id, text }) => {
+      const turn = turnOf(text);
       const before = last.get(sender_id) ?? -1;
       last.set(sender_id, Math.max(before, turn));
       return turn < before;
