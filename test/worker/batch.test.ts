@@ -97,6 +97,19 @@ describe("the worker", () => {
     expect((await task(message.id, ann)).body).to.deep.include({ state: "done" });
   });
 
+  it("a mark that moved something is done also when the queue has forgotten it", async () => {
+    const message = await say(world, ann, toUser(ben), "mark this");
+    const { body } = await post(world, "/v1/messages/seen", { message_ids: [message.id] }, ben.id);
+    const before = (await task(body.task_id, ben)).body;
+    while ((await world.deps.backend.queue.getJobState(body.task_id)) !== "completed");
+    await world.deps.backend.queue.remove(body.task_id);
+    const after = (await task(body.task_id, ben)).body;
+    expect(after).to.deep.include({ state: "done", kind: "messages.seen", error: null });
+    expect(after.result).to.deep.equal({ rooms: [{ room_id: message.room_id, read_seq: message.seq }] });
+    expect(after.created_at).to.equal(before.created_at);
+    expect((await task(body.task_id, ann)).status).to.equal(404);
+  });
+
   it("does not try again what can never be parsed", async () => {
     const id = await enqueue({ senderId: ann.id, text: 5 });
     const { body } = await task(id, ann);

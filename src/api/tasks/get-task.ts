@@ -51,12 +51,16 @@ function endedBy(settled: Settled, task: TaskView): TaskView {
 
 /** The message itself proves that a send is done, for as long as it exists; before that the queue knows. */
 async function look(id: string, senderId: number | undefined, deps: ApiDeps): Promise<TaskView> {
-  const [stored, found] = await Promise.all([findMessage(id, deps), findJob(id, deps)]);
+  const finding = findJob(id, deps);
+  const [stored] = await Promise.all([findMessage(id, deps), finding.catch(() => undefined)]);
   if (stored) {
     if (senderId !== undefined && stored.sender_id !== senderId) throw notFound(id);
+    // With the queue away the message is proof enough.
+    const found = await finding.catch(() => undefined);
     return doneWith(stored, Math.max(found?.job.attemptsStarted ?? 1, 1), id);
   }
-  if (!found) return findFailure(id, senderId, deps);
+  const found = await finding;
+  if (!found) return findEnd(id, senderId, deps);
   if (senderId !== undefined && ownerOf(found.job) !== senderId) throw notFound(id);
   return (await endAhead(found, deps)) ?? ofJob(found, deps);
 }
@@ -165,29 +169,54 @@ function problemOfReason(reason: string | undefined): Problem {
 }
 
 async function resultOf(job: Job, deps: ApiDeps): Promise<TaskView["result"]> {
-  if (job.name === "messages.seen") return { rooms: await readPositions(job.data as SeenJob, deps) };
+  if (job.name === "messages.seen") {
+    const { userId, marks } = job.data as SeenJob;
+    return {
+      rooms: await readPositions(
+        userId,
+        marks.map(({ roomId }) => roomId),
+        deps,
+      ),
+    };
+  }
   // Another id than the task's if the same key had stored the message before.
   const { message_id } = (job.returnvalue ?? {}) as { message_id?: string };
   const message = message_id === undefined ? undefined : await findMessage(message_id, deps);
   return message ? presentMessage(message, message.sender_id) : null;
 }
 
-const readPositions = ({ userId, marks }: SeenJob, { em }: ApiDeps) =>
+const readPositions = (userId: number, roomIds: readonly number[], { em }: ApiDeps) =>
   rows<{ room_id: number; read_seq: number }>(
     em,
     "select room_id, read_seq from members where user_id = $1 and room_id = any($2::bigint[]) order by room_id",
-    [userId, marks.map((mark) => mark.roomId)],
+    [userId, roomIds],
   );
 
-/** The queue forgets after a week; the log still tells that a task failed, and why. */
-async function findFailure(id: string, senderId: number | undefined, deps: ApiDeps): Promise<TaskView> {
-  const entry = await findFailureEntry(id, deps);
-  if (!entry || (senderId !== undefined && entry.user_id !== senderId)) throw notFound(id);
-  return failedWith(id, entry);
+/** What the queue has forgotten the log still tells: that a task failed and why, and how far a mark went. */
+async function findEnd(id: string, senderId: number | undefined, deps: ApiDeps): Promise<TaskView> {
+  const entries = await rows<EndEntry>(
+    deps.em,
+    "select type, coalesce(user_id, actor_id) as user_id, room_id, at, data from log where task_id = $1 order by pos desc",
+    [id],
+  );
+  const [last] = entries;
+  if (!last || (senderId !== undefined && last.user_id !== senderId)) throw notFound(id);
+  if (last.type === "task.failed") return failedWith(id, last as FailureEntry);
+  const roomIds = entries.map((entry) => entry.room_id!);
+  const times = { created_at: isoTime(timeOfId(id)), finished_at: isoTime(last.at) };
+  const result = { rooms: await readPositions(last.user_id, roomIds, deps) };
+  return { id, kind: "messages.seen", state: "done", attempts: 1, ...times, result, error: null };
+}
+
+interface EndEntry {
+  readonly type: "task.failed" | "messages.seen";
+  readonly user_id: number;
+  readonly room_id: number | null;
+  readonly at: string;
+  readonly data: unknown;
 }
 
 interface FailureEntry {
-  readonly user_id: number;
   readonly at: string;
   readonly data: { readonly kind: JobName; readonly attempts: number; readonly error: Problem };
 }
@@ -195,7 +224,7 @@ interface FailureEntry {
 const findFailureEntry = (id: string, { em }: ApiDeps): Promise<FailureEntry | undefined> =>
   oneRow<FailureEntry>(
     em,
-    "select user_id, at, data from log where task_id = $1 and type = 'task.failed' order by pos desc limit 1",
+    "select at, data from log where task_id = $1 and type = 'task.failed' order by pos desc limit 1",
     [id],
   );
 
