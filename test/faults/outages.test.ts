@@ -71,7 +71,9 @@ describe("when what Parley stands on goes away and comes back", () => {
     expect(refused.status).to.equal(503);
     expect(refused.body.code).to.equal("queue_unavailable");
     expect(refused.headers.get("retry-after")).to.match(/^\d+$/);
-    expect((await get(api, `${toUser(ben)}/messages`, ann.id)).status).to.equal(200);
+    const history = await get(api, `${toUser(ben)}/messages`, ann.id);
+    const stored = await get(api, `/v1/tasks/${history.body.messages[0].id}`, ann.id);
+    expect(stored.body).to.deep.include({ state: "done", result: history.body.messages[0] });
     expect((await get(api, "/v1/users", ann.id)).status).to.equal(200);
     expect((await get(api, "/v1/messages/unseen?wait=0", ben.id)).status).to.equal(200);
     const ready = await get(api, "/readyz");
