@@ -8,10 +8,20 @@ import { fanout } from "./scenarios/fanout.ts";
 import { growth } from "./scenarios/growth.ts";
 import { idle } from "./scenarios/idle.ts";
 import { latency } from "./scenarios/latency.ts";
+import { plans } from "./scenarios/plans.ts";
 import { profileInto, startSystem } from "./system.ts";
 
 /** `npm run bench [-- scenario…]`: each figure beside its ceiling, measured in the same run. */
-const scenarios: Readonly<Record<string, Scenario>> = { accept, deliver, latency, idle, fanout, ...growth, backends };
+const scenarios: Readonly<Record<string, Scenario>> = {
+  accept,
+  deliver,
+  latency,
+  idle,
+  fanout,
+  ...growth,
+  plans,
+  backends,
+};
 const { values: options, positionals: wanted } = parseArgs({
   allowPositionals: true,
   options: { profile: { type: "boolean" }, help: { type: "boolean", short: "h" } },

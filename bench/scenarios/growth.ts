@@ -89,6 +89,8 @@ async function storeAll(system: System, told: (done: number) => void): Promise<S
 
 async function store({ api, database }: Chat, messages: number, told: (done: number) => void): Promise<Stored> {
   const past = await makePast(database, messages, told);
+  // As autovacuum leaves behind what has grown for days.
+  await database.query("vacuum analyze");
   const { rows } = await database.query<{ id: string }>(
     `select id from messages where room_id = $1 and seq > 50 and seq % greatest(1, $2::int / 5000) = 0 order by random() limit 500`,
     [past.largeRoom, messages / 10],

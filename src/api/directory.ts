@@ -59,7 +59,7 @@ const changesRooms = new Set(["room.created", "room.updated", "room.deleted", "m
 const userSql = `
   select id, username, is_admin as "isAdmin" from users where id = $1 and deactivated_at is null`;
 
-const roomSql = `
+export const roomSql = `
   select r.kind, r.is_public,
     (select coalesce(jsonb_object_agg(m.user_id, m.role), '{}') from members m where m.room_id = r.id) as roles
   from rooms r where r.id = $1`;

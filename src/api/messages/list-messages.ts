@@ -1,5 +1,5 @@
 import { oneRow } from "../../shared/db/database.ts";
-import { type MessageRow, messageColumns, seenByCount } from "../../shared/db/message-row.ts";
+import { type MessageRow, messageColumns, pointersOf, seenByCountAmong } from "../../shared/db/message-row.ts";
 import { assertMayInRoom, directKey, type Role, type RoomKind, userNotFound } from "../../shared/policies.ts";
 import { linkHeader } from "../http/links.ts";
 import type { Scope } from "../http/route.ts";
@@ -13,7 +13,7 @@ export interface Page {
 }
 
 export async function listRoomMessages(roomId: number, page: Page, scope: Scope) {
-  const found = await findPage("r.id = $1", roomId, page, scope);
+  const found = await findPage("id", roomId, page, scope);
   assertMayInRoom(
     "read",
     roomId,
@@ -24,7 +24,7 @@ export async function listRoomMessages(roomId: number, page: Page, scope: Scope)
 
 /** Two people who have not written to each other yet have an empty history, not a missing one. */
 export async function listUserMessages(userId: number, page: Page, scope: Scope) {
-  const found = await findPage("r.direct_key = $1", directKey(userId, scope.caller.id), page, scope);
+  const found = await findPage("direct_key", directKey(userId, scope.caller.id), page, scope);
   if (found) return present(found, page, scope);
   if (userId !== scope.caller.id && !(await scope.deps.directory.user(userId))) throw userNotFound(userId);
   return { body: { messages: [], next: null, prev: null }, headers: {} };
@@ -58,31 +58,43 @@ interface FoundPage {
   messages: MessageRow[];
 }
 
-/** Membership, page and log position in one statement; one row more than asked tells whether there is a next page. */
+/** One row more than asked tells whether there is a next page. */
 function findPage(
-  where: string,
+  by: "id" | "direct_key",
   key: number | string,
   { before, after, limit }: Page,
   { caller, deps }: Scope,
 ): Promise<FoundPage | undefined> {
-  const forward = after !== undefined;
-  const range = forward ? "and m.id > $4::uuid" : before === undefined ? "and $4::uuid is null" : "and m.id < $4::uuid";
-  const direction = forward ? "asc" : "desc";
-  return oneRow<FoundPage>(
-    deps.em,
-    `select r.kind, r.is_public, me.role, h.epoch, h.head, coalesce(page.messages, '[]') as messages
-     from rooms r
-     cross join log_head h
-     left join members me on me.room_id = r.id and me.user_id = $2
-     left join lateral (
-       select jsonb_agg(to_jsonb(one) order by one.id ${direction}) as messages
-       from (
-         select ${messageColumns}, ${seenByCount}
-         from (select * from messages m where m.room_id = r.id ${range} order by m.id ${direction} limit $3) m
-         join users u on u.id = m.sender_id
-       ) one
-     ) page on me.role is not null
-     where ${where}`,
-    [key, caller.id, limit + 1, after ?? before ?? null],
-  );
+  const sql = pageSql(by, after === undefined ? "older" : "newer");
+  return oneRow<FoundPage>(deps.em, sql, [key, caller.id, limit + 1, after ?? before ?? NEWEST]);
 }
+
+/** Nothing comes after it. */
+const NEWEST = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+/**
+ * Membership, page and log position in one statement. The page is the next so many of all messages by (room, id), and of
+ * those the ones of this room: a planner that takes the room for a small one has no way to read it whole and sort it.
+ */
+export const pageSql = (by: "id" | "direct_key", which: "older" | "newer"): string => {
+  const [side, direction] = which === "older" ? ["<", "desc"] : [">", "asc"];
+  return `
+    select r.kind, r.is_public, me.role, h.epoch, h.head, coalesce(page.messages, '[]') as messages
+    from rooms r
+    cross join log_head h
+    left join members me on me.room_id = r.id and me.user_id = $2
+    left join lateral (
+      select jsonb_agg(to_jsonb(one) order by one.id ${direction}) as messages
+      from (
+        select ${messageColumns}, ${seenByCountAmong}
+        from (
+          select * from messages m where (m.room_id, m.id) ${side} (r.id, $4::uuid)
+          order by m.room_id ${direction}, m.id ${direction} limit $3
+        ) m
+        join users u on u.id = m.sender_id
+        cross join ${pointersOf("r.id")}
+        where m.room_id = r.id
+      ) one
+    ) page on me.role is not null
+    where r.${by} = $1`;
+};

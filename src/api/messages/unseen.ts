@@ -4,7 +4,9 @@ import {
   type MessageRow,
   messageColumns,
   messageOf,
-  seenByCount,
+  pointersOf,
+  roomOf,
+  seenByCountAmong,
   unseenBy,
   unseenCount,
 } from "../../shared/db/message-row.ts";
@@ -213,14 +215,14 @@ export const snapshotSql = `
       -- An ack covers what was shown, and never what is still to come.
       greatest(m.read_seq, least(coalesce(a.seq, 0), r.last_seq)) as read_seq
     from members m
-    join rooms r on r.id = m.room_id
+    cross join lateral ${roomOf("m.room_id")} r
     left join unnest($2::bigint[], $3::bigint[]) as a (room_id, seq) on a.room_id = m.room_id
     where m.user_id = $1
   ), behind as materialized (
     select b.*, ${unseenCount(PLACE)} as n
     from mine b where last_seq > read_seq and ($4::bigint is null or room_id = $4)
   ), page as (
-    select x.id, x.pos
+    select b.room_id, x.id, x.pos
     from behind b
     cross join lateral (
       select m.id, m.pos from messages m
@@ -229,11 +231,11 @@ export const snapshotSql = `
     ) x
     where b.n > 0
     order by x.pos limit $5
+  ), seen as materialized (
+    select * from (select distinct room_id from page) rooms cross join lateral ${pointersOf("rooms.room_id")}
   ), shown as (
-    select page.pos, one.* from page
-    cross join lateral (
-      select ${messageColumns}, ${seenByCount} from ${messageOf("page.id")}
-    ) one
+    select page.pos, one.* from page join seen pointers using (room_id)
+    cross join lateral (select ${messageColumns}, ${seenByCountAmong} from ${messageOf("page.id")}) one
   ), pending as (
     select room_id, read_seq from mine where acked and read_seq > stored_seq
     union all

@@ -45,7 +45,7 @@ interface FeedRow {
  * One statement, so that the page is the state at `head`. Each turn of a membership is a range of the room's part of
  * the log, found by index; the pages of all turns are merged. Messages of rooms that are gone are gone with them.
  */
-const feedSql = `
+export const feedSql = `
   with head as materialized (
     select h.head, (select pos from log order by pos limit 1) as first, coalesce($3::bigint, h.head) as after
     from log_head h

@@ -1,5 +1,5 @@
 import { oneRow, rows } from "../../shared/db/database.ts";
-import { type MessageRow, messageColumns, seenByCount, unseenCount } from "../../shared/db/message-row.ts";
+import { type MessageRow, messageColumns, roomOf, seenByCount, unseenCount } from "../../shared/db/message-row.ts";
 import { assertMayInRoom, roomNotFound } from "../../shared/policies.ts";
 import { linkHeader } from "../http/links.ts";
 import type { Scope } from "../http/route.ts";
@@ -25,16 +25,12 @@ interface RoomRow {
 /** My rooms, the one with the newest message first. */
 export async function listMyRooms({ limit, after }: ListRooms, { caller, deps }: Scope) {
   const [pos, id] = (after ?? "").split("-").map(Number);
-  const row = await oneRow<{ epoch: string; head: number; rooms: RoomRow[] }>(
-    deps.em,
-    `select h.epoch, h.head, coalesce((
-       select jsonb_agg(to_jsonb(one) order by one.last_pos desc, one.id desc)
-       from (${roomSql} where $2::bigint is null or (r.last_pos, r.id) < ($2, $3)
-             order by r.last_pos desc, r.id desc limit $4) one
-     ), '[]') as rooms
-     from log_head h`,
-    [caller.id, after === undefined ? null : pos, id ?? 0, limit + 1],
-  );
+  const row = await oneRow<{ epoch: string; head: number; rooms: RoomRow[] }>(deps.em, myRoomsSql, [
+    caller.id,
+    after === undefined ? null : pos,
+    id ?? 0,
+    limit + 1,
+  ]);
   const { epoch, head, rooms: found } = row!;
   const list = found.slice(0, limit);
   const last = list.at(-1);
@@ -65,7 +61,7 @@ export async function listPublicRooms({ limit, after }: ListRooms, { em }: Pick<
 
 /** A room for its members; for others it is 404, or 403 where they may know of it. */
 export async function getRoom(roomId: number, { caller, deps }: Scope): Promise<RoomView> {
-  const [room] = await rows<RoomRow>(deps.em, `${roomSql} where r.id = $2`, [caller.id, roomId]);
+  const [room] = await rows<RoomRow>(deps.em, `${roomSql} and me.room_id = $2`, [caller.id, roomId]);
   if (room) return present(room, caller.id);
   const standing = await deps.directory.standing(roomId, caller.id);
   assertMayInRoom("read", roomId, standing && { ...standing, role: undefined });
@@ -97,4 +93,12 @@ const roomSql = `
         'id', u.id, 'username', u.username, 'role', x.role, 'read_seq', x.read_seq, 'joined_at', x.joined_at)
         order by u.id)
       from members x join users u on u.id = x.user_id where x.room_id = r.id) as members
-  from members me join rooms r on r.id = me.room_id and me.user_id = $1`;
+  from members me cross join lateral ${roomOf("me.room_id")} r where me.user_id = $1`;
+
+export const myRoomsSql = `
+  select h.epoch, h.head, coalesce((
+    select jsonb_agg(to_jsonb(one) order by one.last_pos desc, one.id desc)
+    from (${roomSql} and ($2::bigint is null or (r.last_pos, r.id) < ($2, $3))
+          order by r.last_pos desc, r.id desc limit $4) one
+  ), '[]') as rooms
+  from log_head h`;

@@ -30,7 +30,7 @@ async function writeDown(id: string, userId: number, tx: EntityManager): Promise
   return true;
 }
 
-const endedSql = `
+export const endedSql = `
   select from messages where id = $1 union all select from log where task_id = $1 and type = 'task.failed' limit 1`;
 
 /** A job that is left behind, or taken this very moment, is refused by its worker; without it there is nothing to do. */

@@ -47,7 +47,7 @@ interface Moved {
 }
 
 /** Rows are locked in (room, user) order; a pointer goes to the end of the room at most. */
-const moveSql = `
+export const moveSql = `
   with wanted as (
     select room_id, user_id, max(up_to_seq) as up_to_seq
     from unnest($1::bigint[], $2::bigint[], $3::bigint[]) as t (room_id, user_id, up_to_seq)

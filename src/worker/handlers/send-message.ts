@@ -83,7 +83,7 @@ async function readFacts(
   return { members: keysOf("member"), stored, cancelled: keysOf("cancelled") };
 }
 
-const factsSql = `
+export const factsSql = `
   select 'member' as kind, m.room_id || ':' || m.user_id as key, null::uuid as id, null::bigint as "roomId", null as text
   from (select distinct * from unnest($1::bigint[], $2::bigint[]) as t (room_id, user_id)) w
   join members m on m.room_id = w.room_id and m.user_id = w.user_id
