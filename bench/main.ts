@@ -9,6 +9,7 @@ import { growth } from "./scenarios/growth.ts";
 import { idle } from "./scenarios/idle.ts";
 import { latency } from "./scenarios/latency.ts";
 import { plans } from "./scenarios/plans.ts";
+import { users } from "./scenarios/users.ts";
 import { profileInto, startSystem } from "./system.ts";
 
 /** `npm run bench [-- scenario…]`: each figure beside its ceiling, measured in the same run. */
@@ -19,6 +20,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   idle,
   fanout,
   ...growth,
+  users,
   plans,
   backends,
 };

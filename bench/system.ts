@@ -103,6 +103,9 @@ export const startBareQueue = ({ redisUrl }: System): Promise<Served> =>
 export const startBareAccept = ({ redisUrl }: System): Promise<Served> =>
   serve("bench/bare-accept.ts", { REDIS_URL: redisUrl });
 
+/** The ceiling of an answer that is at hand already. */
+export const startBareKoa = (): Promise<Served> => serve("bench/bare-koa.ts", {});
+
 /** The ceiling: a bare `node:http` server in a process of its own. */
 export const startBare = (): Promise<Served> => serve("bench/bare.ts", {});
 
@@ -140,6 +143,8 @@ async function longestHold(child: ChildProcess): Promise<number> {
 }
 
 async function stop(child: ChildProcess): Promise<void> {
+  // Who is interrupted at a terminal is so together with all that they have started.
+  if (child.exitCode !== null || child.signalCode !== null) return;
   child.kill("SIGTERM");
   await once(child, "exit");
 }
