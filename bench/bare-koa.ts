@@ -3,11 +3,11 @@ import Koa from "koa";
 import { koaBody } from "koa-body";
 
 /** Koa with the answer ready: GET sends the bytes that a POST has brought. */
-let body = "";
+let body = Buffer.alloc(0);
 const app = new Koa();
 app.use(koaBody({ text: true, textLimit: "10mb" }));
 app.use((ctx) => {
-  if (ctx.method === "POST") body = ctx.request["body"] as string;
+  if (ctx.method === "POST") body = Buffer.from(ctx.request["body"] as string);
   ctx.type = "application/json; charset=utf-8";
   ctx.body = ctx.method === "POST" ? "{}" : body;
 });

@@ -48,11 +48,11 @@ const unknownPath = (ctx: Context): never => {
 
 function addUsers(router: Router, deps: ApiDeps): void {
   router.get("/users", async (ctx) => {
-    const { json, hit } = await listClassicUsers(query(ctx, userFilters), deps);
+    const { page, hit } = await listClassicUsers(query(ctx, userFilters), deps);
     ctx.type = "application/json; charset=utf-8";
     // As in /v1: nobody keeps what the server could not take back.
     ctx.set({ "X-Cache": hit ? "HIT" : "MISS", "Cache-Control": "private, no-cache" });
-    ctx.body = json;
+    ctx.body = page.json;
   });
   router.post("/users", async (ctx) => {
     ctx.body = await createClassicUser(body(ctx, newUser), deps);

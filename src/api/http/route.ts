@@ -52,8 +52,8 @@ export interface ResponseSpec {
 
 /** An already serialised body, for answers that are sent to many as they are. */
 export class Raw {
-  readonly json: string;
-  constructor(json: string) {
+  readonly json: string | Buffer;
+  constructor(json: string | Buffer) {
     this.json = json;
   }
 }
