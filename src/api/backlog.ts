@@ -1,6 +1,7 @@
 import type { Backend } from "../shared/backend.ts";
 import type { Env } from "../shared/env.ts";
 import { AppError } from "../shared/errors.ts";
+import type { SendGroups } from "./messages/send-groups.ts";
 
 /** How often the queue is counted; between two counts the sends of this process are added. */
 const COUNT_EVERY_MS = 500;
@@ -8,12 +9,15 @@ const COUNT_EVERY_MS = 500;
 /** Refuses sends while too much is waiting: an answer now is worth more than an ever longer queue. */
 export class Backlog {
   readonly #backend: Backend;
+  /** The queue counts jobs; what waits there is taken to be as large as what was put there last. */
+  readonly #sends: Pick<SendGroups, "size">;
   readonly #most: number;
   #waiting = 0;
   readonly #timer: NodeJS.Timeout;
 
-  constructor({ backend, env }: { backend: Backend; env: Env }) {
+  constructor({ backend, env, sends }: { backend: Backend; env: Env; sends: Pick<SendGroups, "size"> }) {
     this.#backend = backend;
+    this.#sends = sends;
     this.#most = env.MAX_BACKLOG;
     this.#timer = setInterval(() => void this.#count(), COUNT_EVERY_MS).unref();
     void this.#count();
@@ -40,7 +44,7 @@ export class Backlog {
   async #count(): Promise<void> {
     try {
       const { wait = 0, delayed = 0 } = await this.#backend.queue.getJobCounts("wait", "delayed");
-      this.#waiting = wait + delayed;
+      this.#waiting = Math.round(wait * this.#sends.size) + delayed;
     } catch {
       // The queue is away: the send itself will say so.
     }

@@ -7,6 +7,7 @@ import { readSigningKeys } from "./auth/signing-keys.ts";
 import { Backlog } from "./backlog.ts";
 import { Directory } from "./directory.ts";
 import { Limits } from "./http/limits.ts";
+import { SendGroups } from "./messages/send-groups.ts";
 import { Ephemerals } from "./realtime/ephemeral.ts";
 import { Hub } from "./realtime/hub.ts";
 import { Parking } from "./realtime/parking.ts";
@@ -20,6 +21,7 @@ export interface ApiDeps extends Deps {
   readonly ephemeral: Ephemerals;
   readonly directory: Directory;
   readonly taskWaiters: TaskWaiters;
+  readonly sends: SendGroups;
   readonly backlog: Backlog;
   readonly credentials: Credentials;
   readonly accessTokens: AccessTokens;
@@ -55,12 +57,26 @@ export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
   });
   await tail.start();
   options.closers.add("tail", () => tail.stop());
-  const backlog = new Backlog(deps);
+  const sends = new SendGroups(deps);
+  const backlog = new Backlog({ ...deps, sends });
   closeBacklog(options.closers, backlog);
   const limits = new Limits(deps);
   const parking = new Parking(hub, ephemeral);
   options.closers.add("presence", async () => ephemeral.stop());
-  return { ...deps, tail, hub, parking, ephemeral, directory, taskWaiters, backlog, credentials, accessTokens, limits };
+  return {
+    ...deps,
+    tail,
+    hub,
+    parking,
+    ephemeral,
+    directory,
+    taskWaiters,
+    sends,
+    backlog,
+    credentials,
+    accessTokens,
+    limits,
+  };
 }
 
 const closeBacklog = (closers: Closers, backlog: Backlog): void =>

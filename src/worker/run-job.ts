@@ -1,7 +1,8 @@
-import { type Job, type Processor, UnrecoverableError } from "bullmq";
+import { type Job, type Processor, type Queue, UnrecoverableError } from "bullmq";
 import { z } from "zod";
 import { problemOf } from "../shared/errors.ts";
 import { type JobName, jobs } from "../shared/jobs/catalog.ts";
+import { type GroupedSend, SEND_GROUP, sendGroup } from "../shared/jobs/groups.ts";
 import type { Batcher } from "./batcher.ts";
 import type { TakenJob } from "./task.ts";
 
@@ -9,8 +10,9 @@ import type { TakenJob } from "./task.ts";
 export class Refusal extends UnrecoverableError {}
 
 /** A refusal is an answer and therefore final; anything else is an accident and is tried again. */
-export function createProcessor(batcher: Batcher): Processor {
+export function createProcessor(batcher: Batcher, queue: Queue): Processor {
   return async (job) => {
+    if (job.name === SEND_GROUP) return runGroup(job, batcher, queue);
     const outcome = await batcher.run(parseJob(job));
     if (outcome.problem) throw new Refusal(JSON.stringify(problemOf(outcome.problem)));
     return outcome.result;
@@ -24,4 +26,32 @@ export function parseJob(job: Job): TakenJob {
   const data = jobs[name].safeParse(job.data);
   if (!data.success) throw new UnrecoverableError(`${name}: ${z.prettifyError(data.error)}`);
   return { id: job.id, name, data: data.data, attempts: job.attemptsStarted } as TakenJob;
+}
+
+/** What is not stored as it should be goes on alone, before the group ends: at any moment one of the two holds it. */
+async function runGroup(job: Job, batcher: Batcher, queue: Queue): Promise<void> {
+  const sends = membersOf(job);
+  const stored = await Promise.all(sends.map((send) => isStored(send, job.attemptsStarted, batcher)));
+  await goOnAlone(
+    sends.filter((_, i) => !stored[i]),
+    queue,
+  );
+}
+
+export const membersOf = (job: Job): GroupedSend[] => sendGroup.parse(job.data).sends;
+
+export async function goOnAlone(sends: readonly GroupedSend[], queue: Queue): Promise<void> {
+  if (sends.length === 0) return;
+  await queue.addBulk(sends.map(({ id, ...data }) => ({ name: "message.send", data, opts: { jobId: id } })));
+}
+
+/** Under its own id; or cancelled, which is as final. */
+async function isStored({ id, ...data }: GroupedSend, attempts: number, batcher: Batcher): Promise<boolean> {
+  try {
+    const outcome = await batcher.run({ id, name: "message.send", data, attempts, grouped: true });
+    if (outcome.problem) return outcome.problem.code === "cancelled";
+    return (outcome.result as { message_id: string }).message_id === id;
+  } catch {
+    return false;
+  }
 }

@@ -36,6 +36,6 @@ export function storeBatch(em: EntityManager, batch: readonly TakenJob[]): Promi
 /** A refusal reaches the sender's own feed, for those who do not ask after the task. */
 function tellRefusal(job: TakenJob, outcome: Outcome | undefined, writes: LogWrites): void {
   // Whoever cancelled it has written that down already.
-  if (!outcome?.problem || outcome.problem.code === "cancelled") return;
+  if (!outcome?.problem || outcome.problem.code === "cancelled" || job.grouped) return;
   writes.add(failureEntry(job, outcome.problem));
 }

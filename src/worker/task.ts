@@ -3,7 +3,11 @@ import type { NewJob } from "../shared/jobs/catalog.ts";
 import type { NewEntry } from "../shared/log/entry.ts";
 
 /** A job that a worker holds, with how often one has begun it. */
-export type TakenJob = NewJob & { readonly attempts: number };
+export type TakenJob = NewJob & {
+  readonly attempts: number;
+  /** One of a group: what is refused here is refused for good by a job of its own. */
+  readonly grouped?: boolean;
+};
 
 /** One job of a batch, parsed. */
 export interface Task<Data> {

@@ -3,11 +3,12 @@ import type { Closers } from "../shared/closers.ts";
 import { inTransaction, rows } from "../shared/db/database.ts";
 import type { Deps } from "../shared/deps.ts";
 import { AppError } from "../shared/errors.ts";
+import { SEND_GROUP } from "../shared/jobs/groups.ts";
 import { append } from "../shared/log/append.ts";
 import { channels } from "../shared/log/entry.ts";
 import { Batcher } from "./batcher.ts";
 import { startHeartbeat } from "./heartbeat.ts";
-import { createProcessor, parseJob, Refusal } from "./run-job.ts";
+import { createProcessor, goOnAlone, membersOf, parseJob, Refusal } from "./run-job.ts";
 import { failureEntry, type TakenJob } from "./task.ts";
 
 /** Running jobs get this long to end; what is left runs again elsewhere once its lock has run out. */
@@ -17,7 +18,7 @@ const DRAIN_MS = 7_000;
 export async function startWorker(deps: Deps, closers: Closers): Promise<void> {
   const { em, log, backend } = deps;
   const batcher = new Batcher({ em, log });
-  const worker = backend.createWorker(createProcessor(batcher));
+  const worker = backend.createWorker(createProcessor(batcher, backend.queue));
   worker.on("error", (error) => log.warn({ reason: error.message }, "worker"));
   worker.on("stalled", (id) => log.warn({ task: id }, "a job was left behind by a dead worker and runs again"));
   worker.on("failed", (job, error) => {
@@ -41,10 +42,12 @@ async function closeInTime(worker: { close(force?: boolean): Promise<void> }, ba
  * A job that ran out of attempts is told in its sender's log too. One whose data nobody can read has no sender that
  * could be told; whoever waits for it looks again.
  */
-async function recordFailure({ em, log }: Deps, job: Job, error: Error): Promise<void> {
+async function recordFailure({ em, log, backend }: Deps, job: Job, error: Error): Promise<void> {
   log.error({ task: job.id, kind: job.name, attempts: job.attemptsMade, reason: error.message }, "a task failed");
   if (error instanceof Refusal) return;
   try {
+    // A group that was given up, because its workers died with it: what killed them is found among fewer.
+    if (job.name === SEND_GROUP) return await goOnAlone(membersOf(job), backend.queue);
     const parsed = tryToParse(job);
     if (parsed) await inTransaction(em, (tx) => append(tx, { entries: [failureEntry(parsed, givenUp())] }));
     else await rows(em, "select pg_notify($1, $2)", [channels.task, job.id]);

@@ -43,9 +43,13 @@ async function showsWho(ctx: Context, deps: ApiDeps): Promise<Shown | undefined>
 
 /** A header given twice says two things, and it is not ours to choose. */
 function onlyValue(ctx: Context, name: string): string | undefined {
-  const values = ctx.req.headersDistinct[name];
-  if (values && values.length > 1) throw invalid([{ path: name, message: "is given more than once" }]);
-  return values?.[0];
+  const { headers, rawHeaders } = ctx.req;
+  const value = headers[name];
+  if (value === undefined) return undefined;
+  // Names and values take turns in the raw list.
+  const times = rawHeaders.filter((text, i) => i % 2 === 0 && text.toLowerCase() === name).length;
+  if (times > 1) throw invalid([{ path: name, message: "is given more than once" }]);
+  return String(value);
 }
 
 async function bearer(authorization: string, deps: ApiDeps): Promise<Shown> {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { oneRow } from "../../shared/db/database.ts";
 import { AppError } from "../../shared/errors.ts";
 import { timeOfId } from "../../shared/ids.ts";
-import { enqueue, queueUnavailable } from "../../shared/jobs/enqueue.ts";
+import { queueUnavailable } from "../../shared/jobs/enqueue.ts";
 import { assertMayInRoom, directKey, userNotFound } from "../../shared/policies.ts";
 import { keyMismatch } from "../../shared/sends.ts";
 import { keys, ttl } from "../../shared/store/store.ts";
@@ -37,16 +37,12 @@ export async function sendMessage(command: SendMessage, deps: ApiDeps): Promise<
   await assertMaySend(command, deps);
   deps.backlog.admit();
   const { id, replayed } = await chooseId(command, deps);
-  await enqueue(deps, {
-    id,
-    name: "message.send",
-    data: {
-      senderId: command.senderId,
-      ...command.target,
-      text: command.text,
-      clientKey: command.clientKey ?? null,
-      acceptedAt: timeOfId(id).toISOString(),
-    },
+  await deps.sends.add(id, {
+    senderId: command.senderId,
+    ...command.target,
+    text: command.text,
+    clientKey: command.clientKey ?? null,
+    acceptedAt: timeOfId(id).toISOString(),
   });
   return { id, replayed };
 }
@@ -65,7 +61,7 @@ async function assertMaySend({ senderId, target }: SendMessage, { directory }: A
  * this process died between remembering the key and adding the job, the promise would hang on the client's retry.
  */
 async function chooseId(command: SendMessage, deps: ApiDeps): Promise<Accepted> {
-  const fresh = deps.newId();
+  const fresh = deps.sends.newId();
   const { clientKey, senderId } = command;
   if (clientKey === undefined) return { id: fresh, replayed: false };
   const print = fingerprint(command);

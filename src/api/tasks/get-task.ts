@@ -5,6 +5,7 @@ import { AppError, type Problem, problemOf } from "../../shared/errors.ts";
 import { isId, timeOfId } from "../../shared/ids.ts";
 import type { JobName, SeenJob, SendJob } from "../../shared/jobs/catalog.ts";
 import { queueUnavailable } from "../../shared/jobs/enqueue.ts";
+import { type GroupedSend, groupIdOf, SEND_GROUP } from "../../shared/jobs/groups.ts";
 import { directKey } from "../../shared/policies.ts";
 import type { ApiDeps } from "../deps.ts";
 import { isoTime } from "../http/schemas.ts";
@@ -50,7 +51,7 @@ function endedBy(settled: Settled, task: TaskView): TaskView {
 }
 
 /** The message itself proves that a send is done, for as long as it exists; before that the queue knows. */
-async function look(id: string, senderId: number | undefined, deps: ApiDeps): Promise<TaskView> {
+async function look(id: string, senderId: number | undefined, deps: ApiDeps, again = false): Promise<TaskView> {
   const finding = findJob(id, deps);
   const [stored] = await Promise.all([findMessage(id, deps), finding.catch(() => undefined)]);
   if (stored) {
@@ -60,7 +61,8 @@ async function look(id: string, senderId: number | undefined, deps: ApiDeps): Pr
     return doneWith(stored, Math.max(found?.job.attemptsStarted ?? 1, 1), id);
   }
   const found = await finding;
-  if (!found) return findEnd(id, senderId, deps);
+  // A group that ended between the two questions is gone, and its messages are stored, or have jobs of their own.
+  if (!found) return again ? findEnd(id, senderId, deps) : look(id, senderId, deps, true);
   if (senderId !== undefined && ownerOf(found.job) !== senderId) throw notFound(id);
   return (await endAhead(found, deps)) ?? ofJob(found, deps);
 }
@@ -75,10 +77,10 @@ async function endAhead({ job, state }: FoundJob, deps: ApiDeps): Promise<TaskVi
 }
 
 /** Whether nothing was tried since: a failed job may be sent back into the queue, a cancelled one is not tried. */
-const isLast = ({ data: { error, attempts } }: FailureEntry, job: Job, state: TaskView["state"]): boolean =>
+const isLast = ({ data: { error, attempts } }: FailureEntry, job: HeldTask, state: TaskView["state"]): boolean =>
   error.code === "cancelled" || (state === "running" && attempts >= job.attemptsStarted);
 
-const ownerOf = (job: Job): number =>
+const ownerOf = (job: HeldTask): number =>
   job.name === "message.send" ? (job.data as SendJob).senderId : (job.data as SeenJob).userId;
 
 const messageSql = `
@@ -89,7 +91,7 @@ const findMessage = (id: string, { em }: ApiDeps): Promise<MessageRow | undefine
   oneRow<MessageRow>(em, `${messageSql} where m.id = $1`, [id]);
 
 /** The same message under the same key, accepted twice because the key was forgotten in between: it is stored once. */
-async function findTwin({ name, data }: Job, { em }: ApiDeps): Promise<MessageRow | undefined> {
+async function findTwin({ name, data }: HeldTask, { em }: ApiDeps): Promise<MessageRow | undefined> {
   const { senderId, clientKey, text, roomId, recipientId } = data as SendJob;
   if (name !== "message.send" || !clientKey) return undefined;
   const to = recipientId === undefined ? String(roomId) : directKey(senderId, recipientId);
@@ -97,13 +99,27 @@ async function findTwin({ name, data }: Job, { em }: ApiDeps): Promise<MessageRo
   return oneRow<MessageRow>(em, `${messageSql} where ${where}`, [senderId, clientKey, text, to]);
 }
 
+/** What a job says of a task: its own job, or the one that it travels in with others. */
+interface HeldTask extends Pick<Job, "id" | "name" | "data" | "attemptsStarted" | "failedReason" | "returnvalue"> {
+  readonly finishedOn?: number | undefined;
+}
+
 interface FoundJob {
-  readonly job: Job;
+  readonly job: HeldTask;
   readonly state: TaskView["state"];
 }
 
+async function findJob(id: string, deps: ApiDeps): Promise<FoundJob | undefined> {
+  const [own, group] = await Promise.all([id, groupIdOf(id)].map((jobId) => lookUp(jobId, deps)));
+  if (own && own.job.name !== SEND_GROUP) return own;
+  if (group?.job.name !== SEND_GROUP) return undefined;
+  const { sends } = group.job.data as { sends: readonly GroupedSend[] };
+  const data = sends.find((send) => send.id === id);
+  return data && { job: { ...group.job, id, name: "message.send", data }, state: group.state };
+}
+
 /** State and job are two questions: where the job has gone on between them, both are asked again. */
-async function findJob(id: string, { backend: { queue }, log }: ApiDeps): Promise<FoundJob | undefined> {
+async function lookUp(id: string, { backend: { queue }, log }: ApiDeps): Promise<FoundJob | undefined> {
   try {
     for (;;) {
       const state = await queue.getJobState(id);
@@ -168,7 +184,7 @@ function problemOfReason(reason: string | undefined): Problem {
   return problemOf(new AppError("internal", "The task was tried several times and could not be done"));
 }
 
-async function resultOf(job: Job, deps: ApiDeps): Promise<TaskView["result"]> {
+async function resultOf(job: HeldTask, deps: ApiDeps): Promise<TaskView["result"]> {
   if (job.name === "messages.seen") {
     const { userId, marks } = job.data as SeenJob;
     return {

@@ -3,6 +3,7 @@ import { AppError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { within } from "../within.ts";
 import type { NewJob } from "./catalog.ts";
+import { type GroupedSend, groupOptions, SEND_GROUP } from "./groups.ts";
 
 /** Longer than this nobody is left waiting for a queue that does not answer. */
 const ANSWER_WITHIN_MS = 1_800;
@@ -11,9 +12,21 @@ const ANSWER_WITHIN_MS = 1_800;
  * Puts a job on the queue. Once this resolves the job is kept by the queue; the same id again changes nothing. Until
  * then nothing was promised.
  */
-export async function enqueue({ backend, log }: { backend: Backend; log: Logger }, job: NewJob): Promise<void> {
+export const enqueue = ({ backend, log }: QueueDeps, { id, name, data }: NewJob): Promise<void> =>
+  kept(log, backend.queue.add(name, data, { jobId: id }));
+
+/** The same for sends that arrived together. */
+export const enqueueGroup = ({ backend, log }: QueueDeps, id: string, sends: readonly GroupedSend[]): Promise<void> =>
+  kept(log, backend.queue.add(SEND_GROUP, { sends }, { jobId: id, ...groupOptions }));
+
+interface QueueDeps {
+  readonly backend: Backend;
+  readonly log: Logger;
+}
+
+async function kept(log: Logger, adding: Promise<unknown>): Promise<void> {
   try {
-    await within(ANSWER_WITHIN_MS, backend.queue.add(job.name, job.data, { jobId: job.id }));
+    await within(ANSWER_WITHIN_MS, adding);
   } catch (cause) {
     throw queueUnavailable(log, cause);
   }
