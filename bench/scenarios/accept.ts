@@ -1,4 +1,5 @@
 import { Connection } from "../client.ts";
+import { spending } from "../cpu.ts";
 import { makePairs, type Pair, send } from "../pairs.ts";
 import { median, type Row, type Scenario } from "../report.ts";
 import { startBareAccept } from "../system.ts";
@@ -22,16 +23,25 @@ export const accept: Scenario = async ({ system, progress }) => {
   system.worker.pause();
   await round(ours!, pairs, WARM_UP);
   await round(theirs!, pairs, WARM_UP);
+  const spent: Record<"ours" | "bare", number>[] = [];
   for (let i = 0; i < ROUNDS; i++) {
-    rates.push(await round(ours!, pairs, SENDS));
-    ceilings.push(await round(theirs!, pairs, SENDS));
+    const both = async () => {
+      rates.push(await round(ours!, pairs, SENDS));
+      ceilings.push(await round(theirs!, pairs, SENDS));
+    };
+    spent.push(await spending({ ours: system.api.pid, bare: bare.pid }, both));
     told((i + 1) / ROUNDS);
   }
   system.worker.resume();
   for (const connection of [...ours!, ...theirs!]) connection.close();
   await bare.stop();
   const rate = { ours: median(rates), ceiling: median(ceilings) };
-  return [{ scenario: "accept", figure: "sends a second", ...rate, better: "more" }] satisfies Row[];
+  const costOf = (name: "ours" | "bare") => (median(spent.map((round) => round[name])) * 1_000) / SENDS;
+  const cost = { ours: costOf("ours"), ceiling: costOf("bare") };
+  return [
+    { scenario: "accept", figure: "sends a second", ...rate, better: "more" },
+    { scenario: "accept", figure: "CPU for 1,000, ms: API", ...cost, better: "less" },
+  ] satisfies Row[];
 };
 
 const connections = (url: string): Promise<Connection[]> =>

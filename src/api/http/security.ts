@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import cors from "@koa/cors";
 import helmet from "helmet";
 import type { Context, Middleware } from "koa";
@@ -23,11 +24,13 @@ export function securityHeaders(): Middleware {
     // Who embeds pictures or scripts of ours across origins is told by CORS, for the origins that may.
     crossOriginResourcePolicy: { policy: "same-site" },
   });
-  return async (ctx, next) => {
-    await new Promise<void>((resolve, reject) => {
-      setHeaders(ctx.req, ctx.res, (error?: unknown) => (error ? reject(error) : resolve()));
-    });
-    await next();
+  // The same for every answer, so that they are asked for once.
+  const headers: Record<string, string> = {};
+  const collect = { setHeader: (name: string, value: string) => (headers[name] = value), removeHeader: () => {} };
+  setHeaders({} as IncomingMessage, collect as unknown as ServerResponse, () => {});
+  return (ctx, next) => {
+    ctx.set(headers);
+    return next();
   };
 }
 
