@@ -41,8 +41,9 @@ export function createBoard(queue: Queue, basePath: string): Board {
 
 /** Who looks after the queue need not read what people say to each other. */
 function withoutText(data: unknown): unknown {
-  if (typeof data !== "object" || data === null || !("text" in data)) return data;
-  return { ...data, text: `(${String(data.text).length} characters)` };
+  if (typeof data !== "object" || data === null) return data;
+  if ("sends" in data && Array.isArray(data.sends)) return { ...data, sends: data.sends.map(withoutText) };
+  return "text" in data ? { ...data, text: `(${String(data.text).length} characters)` } : data;
 }
 
 class KoaBoard implements IServerAdapter {

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { announceUser } from "../../../src/api/users/users-cache.ts";
 import { rows } from "../../../src/shared/db/database.ts";
+import { SEND_GROUP } from "../../../src/shared/jobs/groups.ts";
 import { buildUsers, type CallOptions, call, expectProblem, get, type Person, post } from "../../calls.ts";
 import { hasRedis } from "../../services.ts";
 import { backends, buildWorld, type World } from "../../world.ts";
@@ -92,6 +93,24 @@ for (const backend of backends) {
       const links = [...html.matchAll(/\b(?:src|href)="(static\/[^"]+)"/g)].map(([, link]) => link!);
       expect(links.length).to.be.greaterThan(3);
       for (const link of links) expect((await visit(`${PATH}/${link}`, headers)).status, link).to.equal(200);
+    });
+
+    it("shows no text of messages that travel together either", async () => {
+      const sends = ["between us", "and nobody else"].map((text) => ({
+        id: world.deps.newId(),
+        senderId: ann.id,
+        text,
+      }));
+      const job = await world.deps.backend.queue.add(SEND_GROUP, { sends }, { delay: 600_000 });
+      const list = await call(
+        strict,
+        "GET",
+        `${PATH}/api/queues?activeQueue=${world.env.QUEUE_NAME}&status=delayed&page=1`,
+        { headers: await bearer(root) },
+      );
+      await job.remove();
+      const shown = list.body.queues[0].jobs[0].data.sends.map(({ text }: { text: string }) => text);
+      expect(shown).to.deep.equal(["(10 characters)", "(15 characters)"]);
     });
 
     it("shows what has failed and why, and not what was said", async () => {
