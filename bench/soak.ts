@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { parseArgs } from "node:util";
 import { Redis } from "ioredis";
+import { commandLine, leave } from "./load/command-line.ts";
 import { Reader, ways } from "./load/readers.ts";
 import { Senders } from "./load/senders.ts";
 import { floors, type Sample, trendOf } from "./load/trend.ts";
@@ -34,8 +34,7 @@ interface Figure {
   read(): Promise<number>;
 }
 
-const { values, positionals } = readArguments();
-if (values.help) leave(HELP, 0);
+const { positionals } = commandLine(HELP, {});
 const forMs = durationOf(positionals[0] ?? "10m");
 const system = await startSystem();
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -174,24 +173,8 @@ function printTrends(samples: ReadonlyMap<Figure, readonly Sample[]>): boolean {
   return allFlat;
 }
 
-function readArguments() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: { help: { type: "boolean", short: "h", default: false } },
-    });
-  } catch (error) {
-    return leave(`${(error as Error).message}\n\n${HELP}`, 1);
-  }
-}
-
 function durationOf(text: string): number {
   const [, count, unit] = /^(\d{1,6})([smh])$/.exec(text) ?? [];
   const ms = Number(count) * UNITS_PER_MS[unit as keyof typeof UNITS_PER_MS];
   return ms >= UNITS_PER_MS.m ? ms : leave(`How long: 90s, 10m, 2h; a minute at least, not ${text}`, 1);
-}
-
-function leave(words: string, code: number): never {
-  (code === 0 ? console.log : console.error)(words);
-  process.exit(code);
 }

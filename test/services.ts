@@ -41,6 +41,13 @@ async function makeDatabase(
   return { url: url.href, drop: () => admin(postgresUrl, `drop database ${name} with (force)`) };
 }
 
+/** 64-bit integers as numbers, as the product reads them. */
+export function numbersForInt8(): pg.CustomTypesConfig {
+  const types = new pg.TypeOverrides();
+  types.setTypeParser(pg.types.builtins.INT8, Number);
+  return types as pg.CustomTypesConfig;
+}
+
 async function admin(postgresUrl: string, sql: string): Promise<void> {
   const url = new URL(postgresUrl);
   url.pathname = "/postgres";

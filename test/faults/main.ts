@@ -1,5 +1,5 @@
 import { randomInt } from "node:crypto";
-import { parseArgs } from "node:util";
+import { commandLine, leave } from "../../bench/load/command-line.ts";
 import { progressBar } from "../../bench/report.ts";
 import { tell, writePage } from "./report.ts";
 import { faults } from "./trial/faults.ts";
@@ -19,7 +19,12 @@ another. Ends with 1 if any message is lost, stored or delivered twice, or out o
   --help       this`;
 
 const USUAL_SENDS = 2_000;
-const { values, positionals } = readArguments();
+const { values, positionals } = commandLine(HELP, {
+  seed: { type: "string" },
+  sends: { type: "string" },
+  write: { type: "boolean" },
+  list: { type: "boolean" },
+});
 const all = faults.flatMap((fault) => fault.on.map((carrier) => ({ fault, carrier, name: nameOf(fault, carrier) })));
 const names = all.map(({ name }) => name);
 const chosen = all.filter(
@@ -28,7 +33,6 @@ const chosen = all.filter(
 );
 const seed = positive("seed", randomInt(1, 2 ** 31));
 const sends = positive("sends", USUAL_SENDS);
-if (values.help) leave(HELP, 0);
 if (values.list) leave(all.map(({ name, fault }) => `${name}: ${fault.what}`).join("\n"), 0);
 if (chosen.length === 0) leave(`No fault is called ${positionals.join(" or ")}; --list names them`, 1);
 if (values.write && sends < USUAL_SENDS) leave(`--write is for ${USUAL_SENDS} sends at least`, 1);
@@ -63,31 +67,9 @@ for (const name of failed) console.log(`To see it again: npm run test:faults -- 
 console.log(`${chosen.length - failed.length} of ${chosen.length} faults did no harm`);
 process.exit(failed.length > 0 ? 1 : 0);
 
-function readArguments() {
-  try {
-    return parseArgs({
-      allowPositionals: true,
-      options: {
-        seed: { type: "string" },
-        sends: { type: "string" },
-        write: { type: "boolean", default: false },
-        list: { type: "boolean", default: false },
-        help: { type: "boolean", short: "h", default: false },
-      },
-    });
-  } catch (error) {
-    return leave(`${(error as Error).message}\n\n${HELP}`, 1);
-  }
-}
-
 function positive(name: "seed" | "sends", otherwise: number): number {
   const given = values[name];
   if (given === undefined) return otherwise;
   if (!/^[1-9]\d{0,9}$/.test(given)) leave(`--${name} must be a whole number above 0, not ${given}`, 1);
   return Number(given);
-}
-
-function leave(words: string, code: number): never {
-  (code === 0 ? console.log : console.error)(words);
-  process.exit(code);
 }

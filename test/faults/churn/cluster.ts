@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { type Answer, type CallOptions, call } from "../../calls.ts";
 import { type Settings, type Started, startApi, startWorkerProcess } from "../../processes.ts";
-import { freshDatabase, services } from "../../services.ts";
+import { freshDatabase, numbersForInt8, services } from "../../services.ts";
 import type { Which } from "./script.ts";
 
 /** One API as it was when somebody turned to it. */
@@ -119,9 +119,3 @@ export class Cluster {
 }
 
 const other = (which: Which): Which => (which === 0 ? 1 : 0);
-
-function numbersForInt8(): pg.CustomTypesConfig {
-  const types = new pg.TypeOverrides();
-  types.setTypeParser(pg.types.builtins.INT8, Number);
-  return types as pg.CustomTypesConfig;
-}

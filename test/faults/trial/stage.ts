@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { freePort } from "../../../src/local/free-port.ts";
 import { type Settings, type Started, startApi, startWorkerProcess } from "../../processes.ts";
-import { freshDatabase } from "../../services.ts";
+import { freshDatabase, numbersForInt8 } from "../../services.ts";
 import { Relay } from "./relay.ts";
 import type { Servers } from "./servers.ts";
 
@@ -133,9 +133,3 @@ export class Stage {
 
 /** By which a fault tells our own connections from those of the product. */
 export const OURS = "faults";
-
-function numbersForInt8(): pg.CustomTypesConfig {
-  const types = new pg.TypeOverrides();
-  types.setTypeParser(pg.types.builtins.INT8, Number);
-  return types as pg.CustomTypesConfig;
-}
