@@ -24,6 +24,7 @@ import type { Logger } from "./logger.ts";
 import { createPostgresStore } from "./store/postgres-store.ts";
 import { createRedisStore } from "./store/redis-store.ts";
 import type { Store } from "./store/store.ts";
+import { within } from "./within.ts";
 
 /** What carries the queue and the key-value needs. Nothing outside this module knows which one it is. */
 export interface Backend {
@@ -137,6 +138,7 @@ const ready = (redis: Redis): Promise<void> =>
 
 // ── Postgres ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
+const COUNT_WITHIN_MS = 500;
 /** BullMQ's own schema lives beside ours, in a namespace of its own. */
 const SCHEMA = "bullmq";
 
@@ -151,7 +153,9 @@ async function openPostgres({ env, em, closers }: BackendOptions): Promise<Backe
   const queue = new Queue(env.QUEUE_NAME, { connection, defaultJobOptions }, createPostgresBackend);
   closers.add("queue", () => queue.close());
   const pool = await (em.getConnection() as PostgreSqlConnection).getNativeClient();
-  const inTable = { storeClient: pool, storeType: "pool", tableName: "rate_limits", tableCreated: true };
+  // Counting must not hang with the database: it goes on in memory.
+  const counting = { query: (query: pg.QueryConfig) => within(COUNT_WITHIN_MS, pool.query(query)) };
+  const inTable = { storeClient: counting, storeType: "client", tableName: "rate_limits", tableCreated: true };
   return {
     kind: "postgres",
     queue: queue as unknown as Queue,

@@ -11,6 +11,7 @@ import type { ApiDeps } from "../deps.ts";
 
 /** A database that hangs must not keep a message from being accepted. */
 const LOOK_UP_WITHIN_MS = 500;
+const REMEMBER_WITHIN_MS = 1_000;
 
 export type Target =
   | { readonly roomId: number; readonly recipientId?: undefined }
@@ -66,11 +67,11 @@ async function chooseId(command: SendMessage, deps: ApiDeps): Promise<Accepted> 
   if (clientKey === undefined) return { id: fresh, replayed: false };
   const print = fingerprint(command);
   const stored = await storedUnderKey(command, deps);
-  const remembered = await deps.backend.store
-    .setIfAbsent(keys.sendKey(senderId, clientKey), `${stored?.id ?? fresh} ${stored?.print ?? print}`, ttl.sendKeyMs)
-    .catch((cause: unknown) => {
-      throw queueUnavailable(deps.log, cause);
-    });
+  const value = `${stored?.id ?? fresh} ${stored?.print ?? print}`;
+  const remembering = deps.backend.store.setIfAbsent(keys.sendKey(senderId, clientKey), value, ttl.sendKeyMs);
+  const remembered = await within(REMEMBER_WITHIN_MS, remembering).catch((cause: unknown) => {
+    throw queueUnavailable(deps.log, cause);
+  });
   const [id, earlierPrint] = remembered.split(" ") as [string, string];
   if (earlierPrint !== print) throw keyMismatch();
   return { id, replayed: id !== fresh };
