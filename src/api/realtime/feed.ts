@@ -43,7 +43,8 @@ interface FeedRow {
 
 /**
  * One statement, so that the page is the state at `head`. Each turn of a membership is a range of the room's part of
- * the log, found by index; the pages of all turns are merged. Messages of rooms that are gone are gone with them.
+ * the log, found by index; the positions of all turns are merged before any entry is read. Messages of rooms that are
+ * gone are gone with them.
  */
 export const feedSql = `
   with head as materialized (
@@ -55,13 +56,14 @@ export const feedSql = `
     where t.user_id = $1 and ($2::bigint is null or t.room_id = $2) and coalesce(t.left_pos, head.head) > head.after
   ), found as (
     select x.* from turns t cross join lateral (
-      select * from log l where l.room_id = t.room_id and l.pos > t.after and l.pos <= t.until order by l.pos limit $4
+      select l.pos from log l where l.room_id = t.room_id and l.pos > t.after and l.pos <= t.until order by l.pos limit $4
     ) x
     union all
-    (select l.* from log l, head
+    (select l.pos from log l, head
       where l.user_id = $1 and $2::bigint is null and l.pos > head.after order by l.pos limit $4)
   ), page as (
-    select * from found order by pos limit $4
+    select l.* from (select pos from found order by pos limit $4) f
+    cross join lateral (select * from log where pos = f.pos limit 1) l
   )
   select head.head, head.first,
     (select coalesce(jsonb_agg(room_id), '[]') from members where user_id = $1) as room_ids,
