@@ -83,6 +83,7 @@ export const pageSql = (by: "id" | "direct_key", which: "older" | "newer"): stri
     from rooms r
     cross join log_head h
     left join members me on me.room_id = r.id and me.user_id = $2
+    left join lateral ${pointersOf("r.id")} on me.role is not null
     left join lateral (
       select jsonb_agg(to_jsonb(one) order by one.id ${direction}) as messages
       from (
@@ -92,7 +93,6 @@ export const pageSql = (by: "id" | "direct_key", which: "older" | "newer"): stri
           order by m.room_id ${direction}, m.id ${direction} limit $3
         ) m
         join users u on u.id = m.sender_id
-        cross join ${pointersOf("r.id")}
         where m.room_id = r.id
       ) one
     ) page on me.role is not null
