@@ -5,7 +5,7 @@ import type { Chat, System } from "../system.ts";
 
 /** The first is what the others stand beside. */
 const SIZES = [10_000, 100_000, 1_000_000];
-const WARM_UP = 10;
+const WARM_UP = 30;
 const CALLS = 200;
 /** On a machine that is busy with other things as well, fewer calls have to do. */
 const MOST_MS = 20_000;
