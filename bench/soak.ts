@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
+import { jobOptions } from "../src/shared/jobs/catalog.ts";
 import { commandLine, leave } from "./load/command-line.ts";
 import { Reader, ways } from "./load/readers.ts";
 import { Senders } from "./load/senders.ts";
@@ -18,6 +19,7 @@ connections to Postgres. Each figure is the line through the second half of the 
 const SENDERS = 40;
 const ROOMS = 4;
 const CAPACITY_MS = 10_000;
+const MOST_CAPACITY_MS = 90_000;
 const SAMPLES = 120;
 const MOST_EVERY_MS = 10_000;
 /** What lies below is noise: so much of the level, or so many of the unit. */
@@ -72,7 +74,9 @@ async function soak(system: System, redis: Redis): Promise<boolean> {
       onAccepted: () => accepted++,
     });
   const beganAt = performance.now();
-  await run(send(Number.POSITIVE_INFINITY), CAPACITY_MS, bar("capacity"));
+  // Also until as many finished jobs are kept as ever are: from then on each new one takes the place of an old one.
+  const full = (ms: number): number => Math.min(ms / CAPACITY_MS, accepted / jobOptions.removeOnComplete.count);
+  await run(send(Number.POSITIVE_INFINITY), (ms) => Math.max(full(ms), ms / MOST_CAPACITY_MS), bar("capacity"));
   await untilStored(system, accepted);
   const capacity = accepted / ((performance.now() - beganAt) / 1_000);
   const rate = Math.round(capacity / 2);
@@ -85,7 +89,7 @@ async function soak(system: System, redis: Redis): Promise<boolean> {
   const steady = send(rate);
   const sampling = sample(samples);
   accepted = 0;
-  await run(steady, forMs, bar(`soak ${positionals[0] ?? "10m"}`));
+  await run(steady, (ms) => ms / forMs, bar(`soak ${positionals[0] ?? "10m"}`));
   const reached = accepted / (forMs / 1_000);
   sampling.stop();
   await Promise.all([sampling.done, ...readers.map((reader) => reader.stop())]);
@@ -94,12 +98,14 @@ async function soak(system: System, redis: Redis): Promise<boolean> {
   return printTrends(samples);
 }
 
-async function run(senders: Senders, ms: number, progress: (done: number) => void): Promise<void> {
-  const until = performance.now() + ms;
+/** Until it is done, which is told from the time that has passed. */
+async function run(senders: Senders, doneAfter: (ms: number) => number, progress: (done: number) => void) {
+  const beganAt = performance.now();
+  const done = (): number => doneAfter(performance.now() - beganAt);
   const sending = senders.run();
-  for (let left = ms; left > 0; left = until - performance.now()) {
-    progress(1 - left / ms);
-    await Promise.race([sleep(Math.min(left, 1_000)), sending]);
+  while (done() < 1) {
+    progress(done());
+    await Promise.race([sleep(250), sending]);
   }
   senders.stop();
   await sending;
