@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { jobOptions } from "../src/shared/jobs/catalog.ts";
 import { commandLine, leave } from "./load/command-line.ts";
@@ -19,7 +20,6 @@ connections to Postgres. Each figure is the line through the second half of the 
 const SENDERS = 40;
 const ROOMS = 4;
 const CAPACITY_MS = 10_000;
-const MOST_CAPACITY_MS = 90_000;
 const SAMPLES = 120;
 const MOST_EVERY_MS = 10_000;
 /** What lies below is noise: so much of the level, or so many of the unit. */
@@ -74,9 +74,7 @@ async function soak(system: System, redis: Redis): Promise<boolean> {
       onAccepted: () => accepted++,
     });
   const beganAt = performance.now();
-  // Also until as many finished jobs are kept as ever are: from then on each new one takes the place of an old one.
-  const full = (ms: number): number => Math.min(ms / CAPACITY_MS, accepted / jobOptions.removeOnComplete.count);
-  await run(send(Number.POSITIVE_INFINITY), (ms) => Math.max(full(ms), ms / MOST_CAPACITY_MS), bar("capacity"));
+  await run(send(Number.POSITIVE_INFINITY), (ms) => ms / CAPACITY_MS, bar("capacity"));
   await untilStored(system, accepted);
   const capacity = accepted / ((performance.now() - beganAt) / 1_000);
   const rate = Math.round(capacity / 2);
@@ -84,6 +82,7 @@ async function soak(system: System, redis: Redis): Promise<boolean> {
     `capacity: ${capacity.toFixed(0)} messages a second with ${readers.length} readers; now ${rate} a second`,
   );
 
+  await keepAllFinishedJobs(system, senderIds[0]!);
   const figures = figuresOf(system, redis);
   const samples = new Map<Figure, Sample[]>(figures.map((figure) => [figure, []]));
   const steady = send(rate);
@@ -115,6 +114,18 @@ async function run(senders: Senders, doneAfter: (ms: number) => number, progress
 async function untilStored({ database }: System, count: number): Promise<void> {
   const sql = "select count(*)::int as n from messages";
   while ((await database.query<{ n: number }>(sql)).rows[0]!.n < count) await sleep(20);
+}
+
+/** As many as are ever kept: from then on each job that ends takes the place of an older one. */
+async function keepAllFinishedJobs({ redisUrl }: System, userId: number): Promise<void> {
+  const connection = new Redis(redisUrl, { maxRetriesPerRequest: null });
+  const queue = new Queue("parley", { connection, prefix: "{parley}", defaultJobOptions: jobOptions });
+  const { count } = jobOptions.removeOnComplete;
+  const data = { userId, marks: [], at: new Date().toISOString() };
+  await queue.addBulk(Array.from({ length: count }, () => ({ name: "messages.seen", data })));
+  while ((await queue.getCompletedCount()) < count) await sleep(100);
+  await queue.close();
+  connection.disconnect();
 }
 
 function figuresOf({ api, worker, database }: System, redis: Redis): Figure[] {
