@@ -193,4 +193,34 @@ describe("the number of unseen messages", () => {
     });
     await fc.assert(property, { numRuns: 25, interruptAfterTimeLimit: 40_000, markInterruptAsFailure: false });
   });
+
+  it("of those who have seen a message is the same on a page, among the unseen and alone", async () => {
+    const [ann, ben, cat, dan] = (await buildUsers(world, 4)) as [Person, Person, Person, Person];
+    const room = await buildRoom(world, [ann, ben, cat], { is_public: true });
+    const seen = async (user: Person, upTo: number) => {
+      const { body } = await post(world, "/v1/messages/seen", { room_id: room.id, up_to: upTo }, user.id);
+      await get(world, `/v1/tasks/${body.task_id}?wait=10`, user.id);
+    };
+    for (const [by, text] of [
+      [ann, "1"],
+      [ben, "2"],
+    ] as const)
+      await say(world, by, toRoom(room), text);
+    await seen(ben, 1);
+    await seen(ann, 2);
+    await call(world, "PUT", `${toRoom(room)}/members/${dan.id}`, { as: dan.id });
+    await say(world, cat, toRoom(room), "3");
+    await say(world, ann, toRoom(room), "4");
+    await seen(dan, 3);
+    await seen(cat, 4);
+    type Counted = Said & { seen_by_count: number };
+    const page: Counted[] = (await get(world, `${toRoom(room)}/messages`, ann.id)).body.messages;
+    // The fourth is seen by cat; the third by dan; the second by ann and cat; the first by ben and cat.
+    expect(page.map((message) => message.seen_by_count)).to.deep.equal([1, 1, 2, 2]);
+    const unseenByBen: Counted[] = (await unseen(ben)).messages;
+    expect(unseenByBen.map((message) => message.seen_by_count)).to.deep.equal([1, 1]);
+    for (const { id, seen_by_count } of page) {
+      expect((await get(world, `/v1/messages/${id}`, ann.id)).body.seen_by_count).to.equal(seen_by_count);
+    }
+  });
 });
