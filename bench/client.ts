@@ -15,6 +15,7 @@ export class Connection {
   readonly #socket: net.Socket;
   readonly #host: string;
   #settle: { resolve(answered: Answered): void; reject(error: Error): void } | undefined;
+  #asked = "";
   #got: Buffer[] = [];
   #size = 0;
   /** Where the answer that is arriving ends; unknown until its head is here. */
@@ -25,8 +26,8 @@ export class Connection {
     this.#socket = socket;
     this.#host = host;
     socket.on("data", (chunk) => this.#take(chunk));
-    socket.on("error", (error) => this.#settle?.reject(error));
-    socket.on("close", () => this.#settle?.reject(new Error("the connection was closed")));
+    socket.on("error", (cause) => this.#settle?.reject(new Error(`${this.#asked}: ${cause.message}`, { cause })));
+    socket.on("close", () => this.#settle?.reject(new Error(`${this.#asked}: the connection was closed`)));
   }
 
   static async open(url: string): Promise<Connection> {
@@ -55,6 +56,7 @@ export class Connection {
   #send(request: string): Promise<Answered> {
     const { promise, resolve, reject } = Promise.withResolvers<Answered>();
     this.#settle = { resolve, reject };
+    this.#asked = request.slice(0, request.indexOf(" HTTP"));
     this.#socket.write(request);
     return promise;
   }

@@ -1,4 +1,5 @@
-import { Queue, QueueEvents, Worker } from "bullmq";
+import { once } from "node:events";
+import { Queue, Worker } from "bullmq";
 import { Connection } from "../client.ts";
 import { makePairs, type Pair, Reader, send } from "../pairs.ts";
 import { median, percentile, type Row, type Scenario } from "../report.ts";
@@ -9,6 +10,8 @@ const RATES = [200, 1_000];
 const ROUNDS = 5;
 const SECONDS = 4;
 const YARDSTICKS = 200;
+/** As many sends as could be under way at the worst. */
+const CONNECTIONS = 256;
 
 /**
  * From the send to its arrival at a reader who waits, at a steady rate: each message leaves at its time whether or not
@@ -57,48 +60,66 @@ async function oneRound(system: System, pairs: readonly Pair[], rate: number, se
     if (heardAt.size === count) complete?.();
   };
   const readers = await Promise.all(pairs.map((pair) => Reader.start(system.api.url, pair, hear)));
-  // As many as could be under way at the worst; each is free again when its send is answered.
-  const free = await Promise.all(Array.from({ length: 128 }, () => Connection.open(system.api.url)));
+  const connections = await Promise.all(Array.from({ length: CONNECTIONS }, () => Connection.open(system.api.url)));
+  try {
+    await sendAtRate(connections, { rate, count, pairs }, (id, at) => sentAt.set(id, at));
+    await all;
+  } finally {
+    for (const reader of readers) reader.stop();
+    for (const connection of connections) connection.close();
+  }
+  return [...sentAt].map(([id, at]) => heardAt.get(id)! - at).sort((a, b) => a - b);
+}
+
+interface Pace {
+  readonly rate: number;
+  readonly count: number;
+  readonly pairs: readonly Pair[];
+}
+
+/** Each at its time, on whichever connection is free. */
+async function sendAtRate(
+  connections: readonly Connection[],
+  { rate, count, pairs }: Pace,
+  sent: (id: string, at: number) => void,
+): Promise<void> {
+  const free = [...connections];
   const sending: Promise<void>[] = [];
   const startedAt = performance.now();
   for (let i = 0; i < count; ) {
     const due = Math.floor(((performance.now() - startedAt) / 1_000) * rate);
     for (; i < Math.min(due, count); i++) {
       const connection = free.pop();
-      if (!connection) throw new Error("128 sends are under way: the rate is more than this machine carries");
+      if (!connection)
+        throw new Error(`${CONNECTIONS} sends are under way: ${rate}/s is more than this machine carries`);
       const at = performance.now();
-      sending.push(
-        send(connection, pairs[i % pairs.length]!).then((id) => {
-          sentAt.set(id, at);
-          free.push(connection);
-        }),
-      );
+      const sends = send(connection, pairs[i % pairs.length]!).then((id) => {
+        sent(id, at);
+        free.push(connection);
+      });
+      sending.push(sends);
     }
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
   await Promise.all(sending);
-  await all;
-  for (const reader of readers) reader.stop();
-  for (const connection of free) connection.close();
-  return [...sentAt].map(([id, at]) => heardAt.get(id)! - at).sort((a, b) => a - b);
 }
 
 async function yardstick(system: System): Promise<number[]> {
   const connection = { url: system.redisUrl };
   const queue = new Queue("yardstick", { connection });
-  const events = new QueueEvents("yardstick", { connection });
   const worker = new Worker("yardstick", async () => {}, { connection });
-  await Promise.all([events.waitUntilReady(), worker.waitUntilReady()]);
+  await worker.waitUntilReady();
   await system.database.query("create table if not exists yardstick (n int)");
   const times: number[] = [];
   for (let i = 0; i < YARDSTICKS; i++) {
     const startedAt = performance.now();
-    const job = await queue.add("nothing", {}, { removeOnComplete: true });
-    await job.waitUntilFinished(events);
+    const done = once(worker, "completed");
+    await queue.add("nothing", {}, { removeOnComplete: true });
+    await done;
     await system.database.query("insert into yardstick values (1)");
     times.push(performance.now() - startedAt);
   }
-  await Promise.all([worker.close(), events.close()]);
+  await worker.close();
   await queue.close();
   return times.sort((a, b) => a - b);
 }
