@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
 import { nodeFlags } from "../src/api/node-flags.ts";
+import { dropEverything } from "../src/local/child.ts";
 import { startPostgres } from "../src/local/postgres.ts";
 import { findRedis, startRedis } from "../src/local/redis.ts";
 import { migrate } from "../src/shared/db/migrate.ts";
@@ -38,6 +39,9 @@ export interface System extends Chat {
   startAnother(): Promise<Chat>;
   stop(): Promise<void>;
 }
+
+// However it ends: APIs and workers go when their IPC breaks, Postgres and Redis don't.
+process.once("exit", dropEverything);
 
 /** Private servers set as in production, one API, one worker: what `npm run api` and `npm run worker` run. */
 export async function startSystem({ redis: withRedis = true } = {}): Promise<System> {

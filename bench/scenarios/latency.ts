@@ -97,6 +97,8 @@ async function sendAtRate(
         sent(id, at);
         free.push(connection);
       });
+      // Those that are under way when one fails, or the rate is given up, fail with it.
+      sends.catch(() => {});
       sending.push(sends);
     }
     await new Promise((resolve) => setTimeout(resolve, 1));
