@@ -27,4 +27,4 @@ RUN install --directory --owner=node --group=node /data
 USER node
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-CMD ["node", "--max-semi-space-size=8", "src/api/main.ts"]
+CMD ["node", "--max-semi-space-size=12", "src/api/main.ts"]

@@ -8,6 +8,7 @@ import { nodeFlags } from "../src/api/node-flags.ts";
 import { dropEverything } from "../src/local/child.ts";
 import { startPostgres } from "../src/local/postgres.ts";
 import { findRedis, startRedis } from "../src/local/redis.ts";
+import { migrateQueue } from "../src/shared/backend.ts";
 import { migrate } from "../src/shared/db/migrate.ts";
 import { createLogger } from "../src/shared/logger.ts";
 
@@ -89,6 +90,7 @@ function databaseAt(server: string, name: string): string {
 
 async function startChat(env: Readonly<Record<string, string>> & { DATABASE_URL: string }): Promise<Chat> {
   await migrate(env.DATABASE_URL, createLogger({ LOG_LEVEL: "warn" }, "bench"));
+  if (!env["REDIS_URL"]) await migrateQueue(env.DATABASE_URL);
   const [api, worker] = await Promise.all([serve("src/api/main.ts", env, nodeFlags), serve("src/worker/main.ts", env)]);
   const database = new pg.Client({ connectionString: env.DATABASE_URL });
   await database.connect();

@@ -9,3 +9,6 @@ process.on("message", (message) => {
   process.send?.({ type: "longest-hold", ms: delay.max / 1e6 });
   delay.reset();
 });
+
+// Whoever started this is gone, and nobody will end it any more.
+process.once("disconnect", () => process.exit(0));

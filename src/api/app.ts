@@ -5,7 +5,6 @@ import { isClassicPath } from "./classic/paths.ts";
 import { classicRouter } from "./classic/router.ts";
 import type { ApiDeps } from "./deps.ts";
 import { docs } from "./docs/docs.ts";
-import { allowedMethods } from "./http/allowed-methods.ts";
 import { parseBody } from "./http/body.ts";
 import { answerErrors, answerUnknownPath } from "./http/errors.ts";
 import { mount } from "./http/mount.ts";
@@ -30,11 +29,9 @@ export function createApp(deps: ApiDeps): Koa {
   } else {
     app.use(parseBody({ forms: () => false }));
   }
-  const router = mount(routes, deps);
-  app.use(router.routes());
+  app.use(mount(routes, deps)); // a known path with another method is refused here
   app.use(adminQueues(deps)); // Bull Board, for admins
   app.use(docs(routes)); // /openapi.json, /docs and the page's own files
-  app.use(allowedMethods(router)); // a known path with another method
   app.use(answerUnknownPath); // last: nothing above has answered
   return app;
 }

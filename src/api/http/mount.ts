@@ -1,20 +1,35 @@
 import Router from "@koa/router";
-import type { Context } from "koa";
+import type { Context, Middleware } from "koa";
 import { AppError } from "../../shared/errors.ts";
 import type { ApiDeps } from "../deps.ts";
+import { allowedMethods } from "./allowed-methods.ts";
 import { watchClient } from "./gone.ts";
+import { setHeaders } from "./headers.ts";
 import { identify } from "./identity.ts";
 import { type Caller, type Client, Raw, type Route, type Scope } from "./route.ts";
 import { Streamed } from "./streamed.ts";
 import { parse } from "./validation.ts";
 
-/** Turns route values into a router; what a route says is what happens, for all of them in this one place. */
-export function mount(routes: readonly Route[], deps: ApiDeps): Router {
-  const router = new Router();
-  for (const route of routes) {
-    router[route.method](route.path, (ctx: Context) => answer(route, ctx, deps));
+/**
+ * Answers by route values; what a route says is what happens, for all of them in this one place. Each noun has a router
+ * of its own, because a router tries all of its routes on every request.
+ */
+export function mount(routes: readonly Route[], deps: ApiDeps): Middleware {
+  const routers = new Map<string, Middleware>();
+  for (const [noun, some] of Map.groupBy(routes, ({ path }) => nounOf(path))) {
+    const router = new Router();
+    for (const route of some) router[route.method](route.path, (ctx: Context) => answer(route, ctx, deps));
+    const dispatch = router.routes();
+    const refuse = allowedMethods(router);
+    routers.set(noun, (ctx, next) => dispatch(ctx as never, async () => void (await refuse(ctx, next))));
   }
-  return router;
+  return (ctx, next) => routers.get(nounOf(ctx.path))?.(ctx, next) ?? next();
+}
+
+/** `rooms` of `/v1/rooms/7`, `healthz` of `/healthz`; in whatever case, as routers take it. */
+function nounOf(path: string): string {
+  const [, first = "", second] = path.split("/", 3);
+  return (second || first).toLowerCase();
 }
 
 async function answer(route: Route, ctx: Context, deps: ApiDeps): Promise<void> {
@@ -22,7 +37,7 @@ async function answer(route: Route, ctx: Context, deps: ApiDeps): Promise<void> 
   const body = takeBody(ctx);
   const caller = await identify(route, ctx, deps);
   const budget = route.budget ?? (route.method === "get" ? "reads" : "sends");
-  if (budget !== "none") ctx.set(await deps.limits.take(budget, caller?.id, ctx.ip));
+  if (budget !== "none") setHeaders(ctx, await deps.limits.take(budget, caller?.id, ctx.ip));
   const input = parseInput(route, ctx, body);
   const request = watchClient(ctx);
   // A read may be parked for long; what ends the session itself, like a sign-out, may not end with it.
@@ -62,7 +77,7 @@ function parseInput(route: Route, ctx: Context, body: unknown) {
 }
 
 function send(route: Route, ctx: Context, reply: Awaited<ReturnType<Route["handle"]>>): void {
-  if (reply.headers) ctx.set(reply.headers);
+  if (reply.headers) setHeaders(ctx, reply.headers);
   const schema = route.responses[reply.status]?.body;
   if (!schema) {
     ctx.body = null;

@@ -10,7 +10,7 @@ export function requestLog({ log, hub }: Pick<ApiDeps, "log" | "hub">): Middlewa
     const given = ctx.get("x-request-id");
     const requestId = ACCEPTABLE_ID.test(given) ? given : randomUUID();
     ctx.state["requestId"] = requestId;
-    ctx.set("X-Request-Id", requestId);
+    ctx.res.setHeader("X-Request-Id", requestId);
     const startedAt = performance.now();
     await next();
     // A connection that is kept would keep the process: it stops.

@@ -2,10 +2,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import cors from "@koa/cors";
 import helmet from "helmet";
 import type { Context, Middleware } from "koa";
+import { setHeaders } from "./headers.ts";
 
 /** Headers that keep browsers from doing more with an answer than it is meant for. */
 export function securityHeaders(): Middleware {
-  const setHeaders = helmet({
+  const helm = helmet({
     contentSecurityPolicy: {
       useDefaults: false,
       directives: {
@@ -27,9 +28,9 @@ export function securityHeaders(): Middleware {
   // The same for every answer, so that they are asked for once.
   const headers: Record<string, string> = {};
   const collect = { setHeader: (name: string, value: string) => (headers[name] = value), removeHeader: () => {} };
-  setHeaders({} as IncomingMessage, collect as unknown as ServerResponse, () => {});
+  helm({} as IncomingMessage, collect as unknown as ServerResponse, () => {});
   return (ctx, next) => {
-    ctx.set(headers);
+    setHeaders(ctx, headers);
     return next();
   };
 }

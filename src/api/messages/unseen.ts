@@ -12,7 +12,7 @@ import {
 } from "../../shared/db/message-row.ts";
 import { enqueue } from "../../shared/jobs/enqueue.ts";
 import type { Entry } from "../../shared/log/entry.ts";
-import { oncePer } from "../../shared/once-per.ts";
+import { onceInARow } from "../../shared/once-in-a-row.ts";
 import type { Scope } from "../http/route.ts";
 import { messageJson } from "../realtime/present.ts";
 import { isNewMessageFor } from "../realtime/visibility.ts";
@@ -57,7 +57,7 @@ export interface Unseen {
 }
 
 /** The messages go out as the texts that they are already. */
-export const unseenJson = oncePer(
+export const unseenJson = onceInARow(
   ({ messages, ...rest }: Unseen): string =>
     `{"messages":[${messages.map(({ json }) => json).join(",")}],${JSON.stringify(rest).slice(1)}`,
 );
@@ -100,7 +100,7 @@ async function waitForMessages(
 }
 
 /** What many readers wake up to is made once for all of them. */
-const foundIn = oncePer((entries: readonly Entry[]): Found => {
+const foundIn = onceInARow((entries: readonly Entry[]): Found => {
   const messages = entries.map((entry) => ({
     room_id: entry.roomId!,
     seq: entry.message!.seq,
@@ -115,7 +115,7 @@ async function answer(found: Found, pending: Marks, { limit, markSeen }: ReadUns
   return pending.size === 0 ? unseenOf(page) : toUnseen(page, pending);
 }
 
-const unseenOf = oncePer((found: Found): Unseen => toUnseen(found, new Map()));
+const unseenOf = onceInARow((found: Found): Unseen => toUnseen(found, new Map()));
 
 const toUnseen = (found: Found, pending: Marks): Unseen => ({
   messages: found.messages,

@@ -1,26 +1,16 @@
 import type { Entry } from "../../shared/log/entry.ts";
-import { oncePer } from "../../shared/once-per.ts";
 import { presentMessage } from "../messages/present.ts";
 import { offsetOf } from "./offsets.ts";
 
-/** An entry as text, made once however many read it; and once more for the sender, who sees their key. */
-interface Serialised {
-  message?: string;
-  entry?: string;
-  entryForSender?: string;
-}
-
-const textsOf = oncePer((_: Entry): Serialised => ({}));
-
 /** The message of an entry, for anybody but its sender. */
 export function messageJson(entry: Entry): string {
-  const texts = textsOf(entry);
+  const { texts } = entry;
   texts.message ??= JSON.stringify(presentMessage(entry.message!, undefined));
   return texts.message;
 }
 
 export function entryJson(entry: Entry, epoch: string, viewerId: number): string {
-  const texts = textsOf(entry);
+  const { texts } = entry;
   const isSender = entry.message !== null && entry.message.client_key !== null && entry.message.sender_id === viewerId;
   if (isSender) {
     texts.entryForSender ??= serialise(entry, epoch, JSON.stringify(presentMessage(entry.message!, viewerId)));

@@ -40,6 +40,15 @@ export interface Entry {
   readonly at: string;
   /** The message of a `message.*` entry, as it was when the entry was read. */
   readonly message: MessageRow | null;
+  /** What was made of it to be sent: made once however many read it. */
+  readonly texts: EntryTexts;
+}
+
+export interface EntryTexts {
+  message?: string;
+  entry?: string;
+  /** Once more for the sender, who sees their key. */
+  entryForSender?: string;
 }
 
 /** An entry as SQL returns it: a row of the log, and its message. */
@@ -67,6 +76,7 @@ export const toEntry = (row: EntryRow): Entry => ({
   data: row.data,
   at: new Date(row.at).toISOString(),
   message: row.message,
+  texts: {},
 });
 
 /** Channels of NOTIFY. The payload of `log` is the new head; nothing depends on it being delivered. */
