@@ -16,8 +16,8 @@ const usage = `Usage: npm run jobs -- <command> [--json]
   --json        for programs
   --help        this text
 
-Needs DATABASE_URL and REDIS_URL (if Redis carries the queue), and QUEUE_NAME if it is not parley. Exits with 1 if
-there was nothing to be done.`;
+Beside npm start it finds the servers by itself; elsewhere it needs DATABASE_URL and REDIS_URL (if Redis carries the
+queue), and QUEUE_NAME if it is not parley. Exits with 1 if there was nothing to be done.`;
 
 /** Somebody looks at the screen: a queue that is away is told, not waited for. */
 const REACH_MS = 10_000;

@@ -1,5 +1,6 @@
 import { nodeFlags } from "../api/node-flags.ts";
 import { type Env, isLoopback } from "../shared/env.ts";
+import { forgetServers, tellServers } from "../shared/running-servers.ts";
 import { PART_STOP_MS, type Part, runScript, startPart } from "./part.ts";
 import type { Screen } from "./screen.ts";
 import { providePostgres, provideRedis, type Server } from "./servers.ts";
@@ -54,6 +55,7 @@ export class System {
   async start(): Promise<void> {
     const env = await this.#startServers();
     const { scripts, signal } = this.#options;
+    await this.#tellServers(env);
     const migrate = (): Promise<void> => runScript({ name: "migrate", path: scripts.migrate, env, signal });
     await this.#step(migrate, () => "tables up to date");
     await together(signal, [(either) => this.#startWorker(env, either), (either) => this.#startApi(env, either)]);
@@ -71,6 +73,7 @@ export class System {
     await settlesWithin(PART_STOP_MS / 2, api);
     await Promise.all([api, this.#worker?.stop(left())]);
     await Promise.all(this.#servers.map((server) => server.stop(left() + SERVER_STOP_MS)));
+    await forgetServers(this.#options.env.DATA_DIR);
   }
 
   /** Returns the environment of the parts. */
@@ -83,6 +86,11 @@ export class System {
     const ours = { PORT: String(env.PORT), HOST, AUTH_MODE, LOG_LEVEL, DATABASE_URL: postgres.url };
     // Empty is unset (readEnv).
     return { ...source, ...ours, REDIS_URL: redis.url ?? "" };
+  }
+
+  #tellServers({ DATABASE_URL = "", REDIS_URL = "" }: NodeJS.ProcessEnv): Promise<void> {
+    const { DATA_DIR, QUEUE_NAME } = this.#options.env;
+    return tellServers(DATA_DIR, { DATABASE_URL, REDIS_URL, QUEUE_NAME });
   }
 
   async #server(provide: () => Promise<Server>): Promise<Server> {

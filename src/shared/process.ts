@@ -1,6 +1,7 @@
 import { Closers } from "./closers.ts";
 import { type Env, EnvError, readEnv } from "./env.ts";
 import { createLogger, type Logger } from "./logger.ts";
+import { withRunningServers } from "./running-servers.ts";
 
 /** Closing may take this long; what then still hangs is left to the next start, which loses nothing. */
 const CLOSE_MS = 9_000;
@@ -47,9 +48,12 @@ export async function runProcess(
   }
 }
 
-/** Something that runs once and ends; a failure is one line and exit code 1. */
+/**
+ * Something that runs once and ends; a failure is one line and exit code 1. Beside a system that runs on this machine it
+ * needs not be told where the servers are.
+ */
 export async function runScript(work: (context: { env: Env; databaseUrl: string }) => Promise<void>): Promise<void> {
-  const env = envOrExit();
+  const env = envOrExit(withRunningServers(process.env));
   try {
     await work({ env, databaseUrl: env.DATABASE_URL! });
   } catch (error) {
@@ -58,10 +62,12 @@ export async function runScript(work: (context: { env: Env; databaseUrl: string 
   }
 }
 
-function envOrExit(): Env {
+function envOrExit(source = process.env): Env {
   try {
-    const env = readEnv();
-    if (!env.DATABASE_URL) throw new EnvError(["DATABASE_URL: is needed (npm start brings its own Postgres)"]);
+    const env = readEnv(source);
+    if (!env.DATABASE_URL) {
+      throw new EnvError(["DATABASE_URL: is needed, unless npm start runs here, which brings its own Postgres"]);
+    }
     return env;
   } catch (error) {
     if (!(error instanceof EnvError)) throw error;

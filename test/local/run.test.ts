@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { readdir, writeFile } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -49,9 +49,15 @@ describe("npm start", function () {
     ]) {
       expect(text).to.include(what);
     }
+    const servers = join(scratch.dir, "data", "servers.json");
+    const told = JSON.parse(await readFile(servers, "utf8"));
+    expect(told.DATABASE_URL).to.match(/^postgres/);
+    expect(told.QUEUE_NAME).to.equal("parley");
+    expect((await stat(servers)).mode & 0o077).to.equal(0);
     expect(text).to.include("DEMO MODE").and.include(`curl -s '${url}/v1/messages/unseen?user_id=7&wait=25'`);
     started.process.kill("SIGTERM");
     expect(await started.exited).to.equal(0);
+    expect(await readdir(join(scratch.dir, "data"))).to.not.include("servers.json");
   });
 
   it("does without Redis when none is installed", async () => {
