@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { withRunningServers } from "./running-servers.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const postgresUrl = z
@@ -70,6 +71,9 @@ export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
   if (mistakes.length > 0) throw new EnvError(mistakes);
   return Object.freeze(envSchema.parse(present));
 }
+
+/** For a command that somebody runs beside a system on this machine: it need not be told where the servers are. */
+export const readEnvBesideServers = (): Env => readEnv(withRunningServers(process.env));
 
 /** What a wrong environment says: one line per mistake, no stack. */
 export class EnvError extends Error {

@@ -1,7 +1,6 @@
 import { Closers } from "./closers.ts";
-import { type Env, EnvError, readEnv } from "./env.ts";
+import { type Env, EnvError, readEnv, readEnvBesideServers } from "./env.ts";
 import { createLogger, type Logger } from "./logger.ts";
-import { withRunningServers } from "./running-servers.ts";
 
 /** Closing may take this long; what then still hangs is left to the next start, which loses nothing. */
 const CLOSE_MS = 9_000;
@@ -48,12 +47,9 @@ export async function runProcess(
   }
 }
 
-/**
- * Something that runs once and ends; a failure is one line and exit code 1. Beside a system that runs on this machine it
- * needs not be told where the servers are.
- */
+/** Something that runs once and ends, beside a running system perhaps; a failure is one line and exit code 1. */
 export async function runScript(work: (context: { env: Env; databaseUrl: string }) => Promise<void>): Promise<void> {
-  const env = envOrExit(withRunningServers(process.env));
+  const env = envOrExit(readEnvBesideServers);
   try {
     await work({ env, databaseUrl: env.DATABASE_URL! });
   } catch (error) {
@@ -62,9 +58,9 @@ export async function runScript(work: (context: { env: Env; databaseUrl: string 
   }
 }
 
-function envOrExit(source = process.env): Env {
+function envOrExit(read: () => Env = readEnv): Env {
   try {
-    const env = readEnv(source);
+    const env = read();
     if (!env.DATABASE_URL) {
       throw new EnvError(["DATABASE_URL: is needed, unless npm start runs here, which brings its own Postgres"]);
     }
