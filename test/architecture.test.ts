@@ -22,6 +22,7 @@ describe("the source", () => {
     ["src/shared/", /^src\/(api|worker|local|client|web)\//],
     ["src/api/", /^src\/(worker|local)\//],
     ["src/worker/", /^src\/(api|local)\//],
+    ["src/client/", /^(?!src\/client\/)/],
     ["src/", /^(seeds|test|bench)\//],
   ] as const) {
     it(`${folder} imports nothing that matches ${forbidden.source}`, () => {
@@ -35,6 +36,14 @@ describe("the source", () => {
       expect(wrong).to.deep.equal([]);
     });
   }
+
+  it("src/client/ imports nothing at all but its own files: what uses it needs nothing else", () => {
+    const mine = files.filter((file) => file.startsWith("src/client/"));
+    const others = mine.flatMap((file) => [
+      ...text(file).matchAll(/\b(?:from|import)\s*\(?\s*["']([^."'][^"']*)["']/g),
+    ]);
+    expect(others.map(([line]) => line)).to.deep.equal([]);
+  });
 
   it("imports only what is there", () => {
     const found = files.flatMap(imports);

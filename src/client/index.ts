@@ -1,0 +1,17 @@
+export { type ClientOptions, type Login, ParleyClient } from "./client.ts";
+export type { Identity } from "./door.ts";
+export type { ClientEvent, Entry, Ephemeral, Resync } from "./entries.ts";
+export type { Transport } from "./events/line.ts";
+export type { ConnectionStatus, EventsOptions } from "./events/run.ts";
+export type { HistoryOf, UnseenOptions } from "./messages.ts";
+export type { Patience } from "./patience.ts";
+export { Problem, type ProblemCode } from "./problem.ts";
+export type { PageOptions, Snapshot } from "./rooms.ts";
+export type { Target } from "./sends/deliver.ts";
+export type { SendHandle, SendOptions, SendState } from "./sends/send.ts";
+export type { Seen } from "./sends/witness.ts";
+export type { SessionChange, SessionListener } from "./sessions.ts";
+export { memoryStore, type Session, type SessionStore, webStore } from "./store.ts";
+export type { UserSearch } from "./users.ts";
+export type * from "./views.ts";
+export type { Answer, Method, RequestOptions } from "./wire.ts";
