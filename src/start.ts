@@ -8,4 +8,5 @@ await run(process.env, {
   worker: file("./worker/main.ts"),
   api: file("./api/main.ts"),
   seeds: file("../seeds/main.ts"),
+  page: file("./web/build/main.ts"),
 });

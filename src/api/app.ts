@@ -11,6 +11,7 @@ import { mount } from "./http/mount.ts";
 import { requestLog } from "./http/request-log.ts";
 import { allowOrigins, securityHeaders } from "./http/security.ts";
 import { routes } from "./routes.ts";
+import { webPage } from "./web/page.ts";
 
 /** The same value serves production and tests. */
 export function createApp(deps: ApiDeps): Koa {
@@ -31,6 +32,7 @@ export function createApp(deps: ApiDeps): Koa {
   }
   app.use(mount(routes, deps)); // a known path with another method is refused here
   app.use(adminQueues(deps)); // Bull Board, for admins
+  app.use(webPage({ mode: deps.env.AUTH_MODE })); // the chat page at /
   app.use(docs(routes)); // /openapi.json, /docs and the page's own files
   app.use(answerUnknownPath); // last: nothing above has answered
   return app;

@@ -14,6 +14,9 @@ const JSON_HEADER = "-H 'content-type: application/json'";
 export function greet(screen: Screen, { env, url, seeded }: Up): void {
   screen.line();
   screen.line(`  Parley   ${url}`);
+  screen.line(
+    `           ${seeded ? "chat there: sign in as user_1, and in a private window as user_2" : "chat there: sign up"}`,
+  );
   screen.line(`  Swagger  ${url}/docs`);
   if (seeded)
     screen.line(`  Users    user_1 … user_15, IsaiahTobi, IsaiahAim, alice, bob, charlie (password ${SECRET})`);

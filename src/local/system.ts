@@ -13,6 +13,7 @@ export interface Scripts {
   readonly worker: string;
   readonly api: string;
   readonly seeds: string;
+  readonly page: string;
 }
 
 export interface SystemOptions {
@@ -58,7 +59,11 @@ export class System {
     await this.#tellServers(env);
     const migrate = (): Promise<void> => runScript({ name: "migrate", path: scripts.migrate, env, signal });
     await this.#step(migrate, () => "tables up to date");
-    await together(signal, [(either) => this.#startWorker(env, either), (either) => this.#startApi(env, either)]);
+    await together(signal, [
+      (either) => this.#buildPage(env, either),
+      (either) => this.#startWorker(env, either),
+      (either) => this.#startApi(env, either),
+    ]);
     await this.#seed(env);
   }
 
@@ -97,6 +102,11 @@ export class System {
     const server = await this.#step(provide, ({ about }) => about);
     if (server.ours) this.#servers.push(server.ours);
     return server;
+  }
+
+  async #buildPage(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {
+    const build = (): Promise<void> => runScript({ name: "page", path: this.#options.scripts.page, env, signal });
+    await this.#step(build, () => "chat page up to date");
   }
 
   async #startWorker(env: NodeJS.ProcessEnv, signal: AbortSignal): Promise<void> {

@@ -42,6 +42,7 @@ describe("npm start", function () {
     for (const what of [
       "Postgres of our own",
       "tables up to date",
+      "chat page up to date",
       "worker",
       `API (${url})`,
       "demo data",

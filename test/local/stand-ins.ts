@@ -8,9 +8,11 @@ import { importable } from "./scratch.ts";
 const scripts: Record<string, string> = {
   "start.ts": `import { run } from ${importable("../../src/local/run.ts")};
     const file = (name) => import.meta.dirname + "/" + name + ".ts";
-    await run(process.env, { migrate: file("migrate"), worker: file("worker"), api: file("api"), seeds: file("seeds") });`,
+    await run(process.env, { migrate: file("migrate"), worker: file("worker"), api: file("api"), seeds: file("seeds"),
+      page: file("page") });`,
   "migrate.ts": "",
   "seeds.ts": "",
+  "page.ts": "",
   "worker.ts": `process.on("disconnect", () => process.exit(0));
     if (process.env.STUBBORN) process.on("SIGTERM", () => {});
     process.send({ type: "ready" });`,

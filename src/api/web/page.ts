@@ -1,0 +1,64 @@
+import { fileURLToPath } from "node:url";
+import type { Context, Middleware } from "koa";
+import { AppError } from "../../shared/errors.ts";
+import { type Asset, type Page, pageReader } from "./files.ts";
+
+const builtFolder = fileURLToPath(new URL("../../../dist/web/", import.meta.url));
+
+/**
+ * Scripts, styles and calls are those of this origin; nothing is written into the page itself, no text becomes markup,
+ * and nobody frames it. `'self'` holds for the socket too.
+ */
+const POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+  "require-trusted-types-for 'script'",
+  "trusted-types 'none'",
+].join("; ");
+
+interface Options {
+  /** Told to the page, which may then say how to sign in. */
+  readonly mode: string;
+  readonly folder?: string;
+}
+
+/** The chat page at `/`, and its files. Whoever asks `/` for JSON and not for a page gets what they always got. */
+export function webPage({ mode, folder = builtFolder }: Options): Middleware {
+  const read = pageReader(folder, mode);
+  return async (ctx, next) => {
+    const isPage = ctx.path === "/" && ctx.accepts("html", "json") === "html";
+    if (!isPage && !ctx.path.startsWith("/assets/")) return next();
+    if (ctx.method !== "GET" && ctx.method !== "HEAD") {
+      throw new AppError("method_not_allowed", `${ctx.path} answers GET, HEAD`, { headers: { Allow: "GET, HEAD" } });
+    }
+    const page = await read();
+    if (isPage) return answerPage(ctx, page);
+    const asset = page?.assets.get(ctx.path);
+    return asset ? answerAsset(ctx, asset) : next();
+  };
+}
+
+function answerPage(ctx: Context, page: Page | undefined): void {
+  if (!page)
+    throw new AppError("route_not_found", "The page is not built: npm run build:web builds it; the API is here");
+  ctx.set({ "Cache-Control": "no-cache", ETag: page.etag, Vary: "Accept", "Content-Security-Policy": POLICY });
+  ctx.status = 200;
+  ctx.type = "html";
+  ctx.body = page.html;
+  if (ctx.get("If-None-Match").includes(page.etag)) ctx.status = 304;
+}
+
+/** The name changes with the content, so that nobody need ask twice. */
+function answerAsset(ctx: Context, { type, plain, br, gzip }: Asset): void {
+  const encoding = (["br", "gzip"] as const).find((name) => ctx.acceptsEncodings(name) === name);
+  ctx.set({ "Cache-Control": "public, max-age=31536000, immutable", Vary: "Accept-Encoding" });
+  if (encoding) ctx.set("Content-Encoding", encoding);
+  ctx.type = type;
+  ctx.body = encoding ? { br, gzip }[encoding] : plain;
+}
