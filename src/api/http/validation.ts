@@ -20,5 +20,14 @@ function fieldErrors(issue: z.core.$ZodIssue): FieldError[] {
     return issue.keys.map((key) => ({ path: path ? `${path}.${key}` : key, message: "is not known here" }));
   }
   const missing = issue.code === "invalid_type" && issue.input === undefined && path !== "";
-  return [{ path, message: missing ? "is required" : issue.message }];
+  return [{ path, message: missing ? "is required" : wordsOf(issue) }];
+}
+
+/** People read these beside the field; the library's own words for lengths are those of a programmer. */
+function wordsOf(issue: z.core.$ZodIssue): string {
+  if (issue.code === "too_small" && issue.origin === "string") {
+    return issue.minimum === 1 ? "must not be empty" : `must have ${issue.minimum} characters at least`;
+  }
+  if (issue.code === "too_big" && issue.origin === "string") return `may have ${issue.maximum} characters at most`;
+  return issue.message;
 }
