@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { globSync } from "node:fs";
+import { existsSync, globSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { parseArgs } from "node:util";
 import Mocha from "mocha";
 import { startPostgres } from "../src/local/postgres.ts";
@@ -18,6 +18,7 @@ const { values, positionals } = parseArgs({
   options: { grep: { type: "string", short: "g" }, slow: { type: "boolean", default: false } },
 });
 const files = (positionals.length > 0 ? positionals : ["test"]).flatMap(filesIn);
+const browsers = ["chromium", "chromium-browser", "google-chrome"];
 const folder = await mkdtemp(join(tmpdir(), "parley-test-"));
 const closing: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
 
@@ -30,7 +31,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 
 try {
   const postgresUrl = await preparePostgres();
-  provide({ postgresUrl, redisUrl: await prepareRedis(), slow: values.slow });
+  provide({ postgresUrl, redisUrl: await prepareRedis(), chromium: prepareChromium(), slow: values.slow });
   const failures = await runTests();
   process.exitCode = failures > 0 ? 1 : 0;
 } finally {
@@ -57,7 +58,7 @@ async function preparePostgres(): Promise<string> {
 }
 
 async function prepareRedis(): Promise<string | undefined> {
-  const program = (await findRedis()).program ?? installRedis();
+  const program = (await findRedis()).program ?? installed("redis-server", ["redis-server"]);
   if (program === undefined) {
     console.log("\n  !! NO REDIS: no redis-server on PATH, and it can't be installed from here.");
     console.log("  !! Every test that needs Redis is counted as pending: half of the product is NOT tested.\n");
@@ -68,22 +69,39 @@ async function prepareRedis(): Promise<string | undefined> {
   return redis.url;
 }
 
-/** Debian's, where that is allowed; its own service is not started, ours runs on a port of its own. */
-function installRedis(): string | undefined {
+/** For the tests of the page alone: nothing else needs a browser. */
+function prepareChromium(): string | undefined {
+  if (!files.some((file) => file.includes("test/web/"))) return undefined;
+  const given = process.env["CHROMIUM_PATH"];
+  const program = given ?? onPath(browsers) ?? installed("chromium", browsers);
+  if (program === undefined || !answers(program)) {
+    console.log("\n  !! NO CHROMIUM: none on PATH nor at CHROMIUM_PATH, and it can't be installed from here.");
+    console.log("  !! Every test that needs a browser is counted as pending: the chat page is NOT tested.\n");
+    return undefined;
+  }
+  return program;
+}
+
+/** Debian's, where that is allowed; a service that comes with it is not started, ours runs on a port of its own. */
+function installed(name: string, programs: readonly string[]): string | undefined {
   if (process.getuid?.() !== 0) return undefined;
   try {
-    console.log("  no redis-server on PATH: installing Debian's …");
+    console.log(`  no ${name} on PATH: installing Debian's …`);
     const options = {
       stdio: "ignore",
       env: { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" },
     } as const;
     execFileSync("apt-get", ["update", "-qq"], options);
-    execFileSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", "redis-server"], options);
-    const found = ["/usr/bin/redis-server", "redis-server"].find((path) => answers(path));
-    return found;
+    execFileSync("apt-get", ["install", "-y", "-qq", "--no-install-recommends", name], options);
+    return onPath(programs);
   } catch {
     return undefined;
   }
+}
+
+function onPath(programs: readonly string[]): string | undefined {
+  const folders = ["/usr/bin", ...(process.env["PATH"] ?? "").split(delimiter)];
+  return programs.flatMap((program) => folders.map((folder) => join(folder, program))).find((path) => existsSync(path));
 }
 
 function answers(program: string): boolean {

@@ -7,6 +7,8 @@ export interface Services {
   readonly postgresUrl: string;
   /** Undefined where there is no Redis: those tests are pending. */
   readonly redisUrl: string | undefined;
+  /** The program; undefined where there is no Chromium, or none was asked for: tests of the page are pending. */
+  readonly chromium: string | undefined;
   /** Also the tests that wait for as long as the product says: half a minute, a minute. */
   readonly slow: boolean;
 }
