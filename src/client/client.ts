@@ -3,6 +3,7 @@ import type { ClientEvent } from "./entries.ts";
 import { type EventsOptions, Run } from "./events/run.ts";
 import { Messages } from "./messages.ts";
 import { type Patience, patience } from "./patience.ts";
+import { cancelled } from "./problem.ts";
 import { RoomsDoor } from "./rooms.ts";
 import type { Target } from "./sends/deliver.ts";
 import { Send, type SendHandle, type SendOptions } from "./sends/send.ts";
@@ -83,7 +84,7 @@ export class ParleyClient extends Messages {
   /** Here at once; on the server, if it can be reached. */
   async logOut(): Promise<void> {
     const { wire, sessions } = this.#door;
-    const session = sessions.current;
+    const session = await sessions.loaded();
     await sessions.end("signed-out");
     if (!session) return;
     const headers = { authorization: `Bearer ${session.accessToken}` };
@@ -134,7 +135,7 @@ export class ParleyClient extends Messages {
 
   /** Ends what is under way: events end, sends that are not stored yet fail, nothing is listened to any more. */
   close(): void {
-    this.#closed.abort(new Error("The client was closed"));
+    this.#closed.abort(cancelled("The client was closed"));
     this.#door.sessions.close();
   }
 }

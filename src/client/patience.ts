@@ -22,7 +22,7 @@ export const patience: Patience = {
   pollMs: 25_000,
   backOffFirstMs: 500,
   backOffMostMs: 30_000,
-  betterAfterMs: 60_000,
+  betterAfterMs: 15_000,
 };
 
 /** By chance, so that clients that failed together come back apart; never before the server asks for. */

@@ -54,6 +54,9 @@ export function problemOf(document: ProblemDocument, retryAfterMs?: number): Pro
 export const unreachable = (detail: string, more: { status?: number; retryAfterMs?: number; cause?: unknown } = {}) =>
   new Problem({ status: 0, code: "unreachable", title: "The server can't be reached", detail, ...more });
 
+export const cancelled = (detail: string): Problem =>
+  new Problem({ status: 409, code: "cancelled", title: "The task was cancelled", detail });
+
 export const isProblemDocument = (body: unknown): body is ProblemDocument =>
   typeof body === "object" && body !== null && "code" in body && "status" in body && "detail" in body;
 

@@ -53,10 +53,14 @@ export class Sessions {
     return () => void this.#listeners.delete(listener);
   }
 
+  async loaded(): Promise<Session | null> {
+    await this.#loading;
+    return this.#session;
+  }
+
   /** The session, with a token that is good for a while yet. */
   async fresh(): Promise<Session | null> {
-    await this.#loading;
-    const session = this.#session;
+    const session = await this.loaded();
     if (session && session.expiresAt - Date.now() < SOON_MS) await this.refresh(session);
     return this.#session;
   }
@@ -71,11 +75,15 @@ export class Sessions {
     this.#become(null, why);
   }
 
-  /** The user has changed; the tokens have not. */
-  async update(user: Session["user"]): Promise<void> {
-    if (this.#session?.user.id !== user.id) return;
-    this.#session = { ...this.#session, user };
-    await this.#store.save(this.#session);
+  /** The user has changed; the tokens have not, unless another tab has new ones. */
+  update(user: Session["user"]): Promise<void> {
+    return this.#exclusively(async () => {
+      const kept = await this.#store.load();
+      if (kept?.user.id !== user.id || this.#session?.user.id !== user.id) return;
+      const session = { ...kept, user };
+      await this.#store.save(session);
+      this.#become(session, "refreshed");
+    });
   }
 
   /** However many ask, and in however many tabs: one refreshes, and all go on with what came of it. */
@@ -101,7 +109,9 @@ export class Sessions {
   async #refresh(stale: Session): Promise<void> {
     if (await this.#adoptNewer(stale)) return;
     try {
-      await this.#keep(await this.#askForTokens(stale.refreshToken), "refreshed");
+      const signedIn = await this.#askForTokens(stale.refreshToken);
+      // Whoever signed out meanwhile stays signed out.
+      if (!(await this.#adoptNewer(stale))) await this.#keep(signedIn, "refreshed");
     } catch (error) {
       if (!(error instanceof Problem) || error.status !== 401) throw error;
       // Where there are no locks another tab may have been faster.

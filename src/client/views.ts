@@ -24,9 +24,7 @@ export interface OwnUser extends User {
   is_admin: boolean;
 }
 
-export interface NewUser {
-  username: string;
-  password: string;
+interface UserFields {
   email?: string | null | undefined;
   first_name?: string | undefined;
   last_name?: string | undefined;
@@ -34,7 +32,14 @@ export interface NewUser {
   status_message?: string | null | undefined;
 }
 
-export interface UserChange extends Partial<NewUser> {
+export interface NewUser extends UserFields {
+  username: string;
+  password: string;
+}
+
+export interface UserChange extends UserFields {
+  username?: string | undefined;
+  password?: string | undefined;
   /** Needed for a new password, which ends all other sessions. */
   current_password?: string | undefined;
   /** By admins only. */

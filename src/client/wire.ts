@@ -81,7 +81,7 @@ async function toProblem(response: Response, signal: AbortSignal | undefined): P
 }
 
 function parse(text: string, response: Response): unknown {
-  if (text === "") return undefined;
+  if (response.status === 204) return undefined;
   const body = parseOrUndefined(text);
   if (body === undefined) throw stranger(response);
   return body;

@@ -1,6 +1,6 @@
-import type { Patience } from "../patience.ts";
+import { type Patience, TimeUp } from "../patience.ts";
 import type { Problem } from "../problem.ts";
-import { type Transport, transports } from "./line.ts";
+import { type Transport, transports, Unsuitable } from "./line.ts";
 
 /** Whoever stays away from the best this long tries it seldom. */
 const BETTER_AFTER_MOST_MS = 10 * 60_000;
@@ -35,21 +35,32 @@ export class Choice {
 
   /** Ended in good order: time for a better one, perhaps. */
   ended(): void {
-    if (Date.now() < this.#giveWayAt) return;
-    this.#index = 0;
-    this.#giveWayAt = Number.POSITIVE_INFINITY;
+    if (Date.now() >= this.#giveWayAt) this.#begin();
   }
 
-  /** Never came to be. Where something answered, it is not the transport's fault; a socket can't tell. */
+  /** Never came to be: the next one if that is the fault of the way, the best again if it is the server's. */
   failed(problem: Problem): void {
-    const answered = problem.code !== "unreachable" && problem.isPassing;
-    if (answered || this.#candidates.length === 1) return;
-    this.#index = (this.#index + 1) % this.#candidates.length;
-    if (this.#index === 0) {
-      this.#giveWayAt = Number.POSITIVE_INFINITY;
-    } else if (this.#index === 1) {
+    if (this.#isToBlame(problem)) this.#fallBack();
+    else this.#begin();
+  }
+
+  /** Why a socket did not open nobody is told: the next one will tell. */
+  #isToBlame(problem: Problem): boolean {
+    if (this.transport === "websocket") return problem.code === "unreachable" || !problem.isPassing;
+    return problem.cause instanceof TimeUp || problem.cause instanceof Unsuitable;
+  }
+
+  #fallBack(): void {
+    const isFirst = this.#index === 0;
+    if (++this.#index === this.#candidates.length) this.#begin();
+    else if (isFirst) {
       this.#giveWayAt = Date.now() + this.#betterAfterMs;
       this.#betterAfterMs = Math.min(BETTER_AFTER_MOST_MS, this.#betterAfterMs * 2);
     }
+  }
+
+  #begin(): void {
+    this.#index = 0;
+    this.#giveWayAt = Number.POSITIVE_INFINITY;
   }
 }

@@ -24,6 +24,9 @@ export interface LineOptions {
   readonly giveWayAt: number;
 }
 
+/** As a cause: it is the way that does not work here, not the server. */
+export class Unsuitable extends Error {}
+
 /**
  * One connection, from an offset on. The first thing heard says that it is live. It ends when the server ends it in
  * good order, and throws a Problem when it breaks.

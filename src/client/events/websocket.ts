@@ -51,7 +51,11 @@ function connect(url: string, from: string, heard: Queue<Heard>, options: LineOp
   const onOpen = (): void => socket.send(JSON.stringify({ event: "subscribe", data: { offset: from } }));
   const onMessage = ({ data }: MessageEvent): void => {
     life.sign();
-    receive(String(data), heard);
+    try {
+      receive(JSON.parse(String(data)) as Frame, heard);
+    } catch (cause) {
+      heard.end(unreachable("What came can't be read", { cause }));
+    }
   };
   const onClose = ({ code, reason }: CloseEvent): void => heard.end(closedProblem(code, reason));
   const onError = (): void => heard.end(unreachable("The socket failed"));
@@ -74,8 +78,7 @@ function connect(url: string, from: string, heard: Queue<Heard>, options: LineOp
   };
 }
 
-function receive(text: string, heard: Queue<Heard>): void {
-  const frame = JSON.parse(text) as Frame;
+function receive(frame: Frame, heard: Queue<Heard>): void {
   if (frame.event === "event") heard.push({ entries: [frame.data], offset: frame.data.offset });
   else if (frame.event === "subscribed") heard.push({ offset: frame.data.offset });
   else if (frame.event === "typing") heard.push({ ephemeral: { type: "typing", ...frame.data } });

@@ -1,7 +1,7 @@
 import type { Door } from "../door.ts";
 import { Deadline, type Patience } from "../patience.ts";
 import { persist } from "../persist.ts";
-import { Problem, problemOf } from "../problem.ts";
+import { cancelled, problemOf } from "../problem.ts";
 import type { Accepted, Message, Task } from "../views.ts";
 import type { Slots, Turns } from "./turns.ts";
 import type { Witness } from "./witness.ts";
@@ -29,6 +29,7 @@ export interface DeliverDeps {
 
 /** A feed that is live tells what became of it. Should it not, the task is asked after so long. */
 const DOUBT_AFTER_MS = 10_000;
+const NOT_SENT = "It was cancelled before it was sent";
 
 /** From here to the store: tries until it is accepted or refused, and follows what was accepted to its end. */
 export async function deliver(job: Job, deps: DeliverDeps, onAccepted: (id: string) => void): Promise<Message> {
@@ -50,19 +51,34 @@ export async function deliver(job: Job, deps: DeliverDeps, onAccepted: (id: stri
 }
 
 async function goThrough(job: Job, deps: DeliverDeps, signal: AbortSignal, accept: (id: string) => void) {
-  const { room, to } = job.target;
-  const name = room === undefined ? `to ${to}` : `in ${room}`;
-  const id = await deps.turns.take(name, () => post(job, deps, signal));
+  const id = await inTurn(job, deps, signal);
+  signal.throwIfAborted(); // a feed may have told everything before the answer came
   accept(id);
-  job.cancel.addEventListener("abort", () => void withdraw(id, deps, signal), { once: true, signal });
-  if (job.cancel.aborted) void withdraw(id, deps, signal);
+  const takeBack = (): void => void withdraw(id, deps, signal);
+  if (job.cancel.aborted) takeBack();
+  else job.cancel.addEventListener("abort", takeBack, { signal });
   return follow(id, deps, signal);
 }
 
+/** What is cancelled while it waits for its turn was never sent. */
+function inTurn(job: Job, deps: DeliverDeps, signal: AbortSignal): Promise<string> {
+  const { room, to } = job.target;
+  const name = room === undefined ? `to ${to}` : `in ${room}`;
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(cancelled(NOT_SENT));
+    job.cancel.addEventListener("abort", giveUp);
+    const post = (): Promise<string> => {
+      job.cancel.removeEventListener("abort", giveUp);
+      return postUntilAccepted(job, deps, signal);
+    };
+    deps.turns.take(name, post).then(resolve, reject);
+  });
+}
+
 /** @returns the id of the message, which is that of its task. */
-async function post({ target, text, clientKey, cancel }: Job, deps: DeliverDeps, signal: AbortSignal): Promise<string> {
-  const { door, patience } = deps;
-  if (cancel.aborted) throw cancelled();
+async function postUntilAccepted(job: Job, { door, patience }: DeliverDeps, signal: AbortSignal): Promise<string> {
+  const { target, text, clientKey, cancel } = job;
+  if (cancel.aborted) throw cancelled(NOT_SENT);
   const path = target.room === undefined ? `/v1/users/${target.to}/messages` : `/v1/rooms/${target.room}/messages`;
   const body = { text, client_key: clientKey };
   const again = (): boolean => !cancel.aborted;
@@ -74,7 +90,7 @@ async function post({ target, text, clientKey, cancel }: Job, deps: DeliverDeps,
     if (!cancel.aborted || signal.aborted) throw error;
     // It may have arrived although no answer did.
     const sent = await persist(() => findSent(clientKey, door, signal), { patience, signal });
-    if (!sent) throw cancelled();
+    if (!sent) throw cancelled(NOT_SENT);
     return sent.id;
   } finally {
     waiting.release();
@@ -104,6 +120,3 @@ async function follow(taskId: string, deps: DeliverDeps, signal: AbortSignal): P
     if (task.state === "failed") throw problemOf(task.error!);
   }
 }
-
-const cancelled = (): Problem =>
-  new Problem({ status: 409, code: "cancelled", title: "The task was cancelled", detail: "It was not sent" });

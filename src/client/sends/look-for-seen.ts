@@ -1,4 +1,4 @@
-import { Deadline, pause } from "../patience.ts";
+import { Deadline } from "../patience.ts";
 import { persist } from "../persist.ts";
 import type { Message, Receipts } from "../views.ts";
 import type { DeliverDeps } from "./deliver.ts";
@@ -17,17 +17,15 @@ export async function lookForSeen(message: Message, deps: DeliverDeps): Promise<
   const ask = () => door.ask<Receipts>("GET", path, { signal });
   try {
     for (let afterMs = LOOK_AFTER_MS; ; afterMs = Math.min(LOOK_MOST_MS, afterMs * 2)) {
+      await witness.untilSeen(message, witness.isLive ? LOOK_MOST_MS : afterMs, signal);
       const told = witness.seenBy(message);
       if (told) return told;
       const { body } = await persist(ask, { patience, signal });
-      const [first] = body.receipts.filter(({ user_id }) => user_id !== message.sender.id);
+      const first = body.receipts.find(({ user_id }) => user_id !== message.sender.id);
       if (first) return { userId: first.user_id, at: first.seen_at };
-      await Promise.race([witness.untilSeen(message, signal), witness.isLive ? never : pause(afterMs, signal)]);
     }
   } finally {
     work.abort();
     work.release();
   }
 }
-
-const never = new Promise<never>(() => {});

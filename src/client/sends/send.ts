@@ -128,12 +128,8 @@ export class Send implements SendHandle {
     const { accepted, stored, seen, cancel } = this.#promised;
     const job = { target: this.target, text: this.text, clientKey: this.#clientKey, cancel: cancel.signal };
     try {
-      const onAccepted = (id: string): void => {
-        this.#messageId = id;
-        accepted.resolve({ messageId: id, taskId: id });
-        this.#become("accepted");
-      };
-      this.#message = await deliver(job, this.#deps, onAccepted);
+      this.#message = await deliver(job, this.#deps, (id) => this.#accept(id));
+      if (this.#state === "sending") this.#accept(this.#message.id);
       stored.resolve(this.#message);
       this.#become("stored");
       if (this.#isAskedWhoSaw) this.#watchSeen(this.#message);
@@ -142,6 +138,12 @@ export class Send implements SendHandle {
       for (const { reject } of [accepted, stored, seen]) reject(error);
       this.#become("failed");
     }
+  }
+
+  #accept(id: string): void {
+    this.#messageId = id;
+    this.#promised.accepted.resolve({ messageId: id, taskId: id });
+    this.#become("accepted");
   }
 
   /** Only if somebody wants to know: without a live feed it costs a question now and then. */

@@ -54,32 +54,29 @@ export class Witness {
     return undefined;
   }
 
-  /** While a feed is live, so long at most; at once where none is. */
-  async untilDark(mostMs: number, signal: AbortSignal): Promise<void> {
-    const enough = new Deadline(mostMs, signal);
-    try {
-      await this.#until(() => !this.isLive, enough.signal);
-    } finally {
-      enough.release();
-    }
+  /** Resolves when no feed is live any more, or after so long. */
+  untilDark(mostMs: number, signal: AbortSignal): Promise<void> {
+    return this.#until(() => !this.isLive, mostMs, signal);
   }
 
-  /** Or until no feed is live any more. */
-  async untilSeen(message: Message, signal: AbortSignal): Promise<void> {
+  /** Resolves when somebody has seen it as far as a feed tells, when feeds come or go, or after so long. */
+  untilSeen(message: Message, mostMs: number, signal: AbortSignal): Promise<void> {
     const wasLive = this.isLive;
-    await this.#until(() => this.seenBy(message) !== undefined || this.isLive !== wasLive, signal);
+    return this.#until(() => this.seenBy(message) !== undefined || this.isLive !== wasLive, mostMs, signal);
   }
 
-  #until(holds: () => boolean, signal: AbortSignal): Promise<void> {
+  #until(holds: () => boolean, mostMs: number, signal: AbortSignal): Promise<void> {
+    const enough = new Deadline(mostMs, signal);
     return new Promise((resolve) => {
       const look = (): void => {
-        if (!holds() && !signal.aborted) return;
+        if (!holds() && !enough.signal.aborted) return;
         this.#watchers.delete(look);
-        signal.removeEventListener("abort", look);
+        enough.signal.removeEventListener("abort", look);
+        enough.release();
         resolve();
       };
       this.#watchers.add(look);
-      signal.addEventListener("abort", look);
+      enough.signal.addEventListener("abort", look);
       look();
     });
   }
