@@ -80,6 +80,7 @@ export class Sessions {
     return this.#exclusively(async () => {
       const kept = await this.#store.load();
       if (kept?.user.id !== user.id || this.#session?.user.id !== user.id) return;
+      if (JSON.stringify(kept.user) === JSON.stringify(user)) return;
       const session = { ...kept, user };
       await this.#store.save(session);
       this.#become(session, "refreshed");
@@ -171,6 +172,9 @@ export class Sessions {
     for (const listener of this.#listeners) listener(session, why);
   }
 }
+
+/** Whoever signs out has heard enough; whose session has expired is told so. */
+export const isSignOut = (reason: unknown): boolean => reason instanceof Problem && reason.code === "not_signed_in";
 
 function whyOver(why: SessionChange): Problem {
   const fields = { status: 401, title: "The session has ended" };

@@ -3,6 +3,7 @@ import type { ClientEvent, Entry } from "../entries.ts";
 import { backOffMs, type Patience } from "../patience.ts";
 import { Problem, unreachable } from "../problem.ts";
 import { randomId } from "../random-id.ts";
+import { isSignOut } from "../sessions.ts";
 import { Choice } from "./choice.ts";
 import type { Heard, Line, Transport } from "./line.ts";
 import { longPollLine } from "./long-poll.ts";
@@ -84,32 +85,30 @@ export class Run implements AsyncIterator<ClientEvent, undefined> {
 
   async #start(): Promise<void> {
     const { sessions } = this.#deps.door;
-    const stops = [this.#options.signal, this.#deps.closed].filter((signal) => signal !== undefined);
-    const onAbort = (): void => void this.return();
-    let life: AbortSignal | undefined;
-    const onOver = (): void => this.#over(life!.reason);
     try {
-      for (const signal of stops) signal.addEventListener("abort", onAbort);
-      if (stops.some(({ aborted }) => aborted)) return onAbort();
+      this.#obey(this.#options.signal, () => void this.return());
+      this.#obey(this.#deps.closed, () => void this.return());
       await sessions.fresh().catch((error: unknown) => {
         if (!(error instanceof Problem && error.isPassing)) throw error;
       });
-      life = sessions.life;
-      life.addEventListener("abort", onOver);
+      this.#obey(sessions.life, ({ reason }) => this.#end(isSignOut(reason) ? undefined : reason));
       while (!this.#stop.signal.aborted) await this.#connect();
     } catch (error) {
-      this.#over(error);
-    } finally {
-      for (const signal of stops) signal.removeEventListener("abort", onAbort);
-      life?.removeEventListener("abort", onOver);
+      this.#end(error);
     }
   }
 
-  /** Whoever signs out has heard enough; whose session has expired is told so. */
-  #over(error: unknown): void {
-    const quietly = this.#stop.signal.aborted || (error instanceof Problem && error.code === "not_signed_in");
+  #obey(signal: AbortSignal | undefined, work: (signal: AbortSignal) => void): void {
+    if (!signal || this.#stop.signal.aborted) return;
+    if (signal.aborted) work(signal);
+    else signal.addEventListener("abort", () => work(signal), { signal: this.#stop.signal });
+  }
+
+  /** What has come is still read, and then the error. */
+  #end(error: unknown): void {
+    if (this.#stop.signal.aborted) return;
     this.#stop.abort();
-    this.#events.end(quietly ? undefined : error);
+    this.#events.end(error);
   }
 
   async #connect(): Promise<void> {

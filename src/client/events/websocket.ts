@@ -1,13 +1,12 @@
 import type { Entry, Ephemeral } from "../entries.ts";
 import { page } from "../page.ts";
-import { Problem, problemOf, unreachable } from "../problem.ts";
+import { type Problem, problemOf, unreachable } from "../problem.ts";
 import type { ProblemDocument } from "../views.ts";
 import type { Heard, Line, LineOptions } from "./line.ts";
 import { Queue } from "./queue.ts";
 
 /** Of a reader that is slower than this the socket is closed; it goes on from its offset. */
 const MOST_WAITING = 5_000;
-const TOKEN_EXPIRED = 4401;
 
 type Frame =
   | { event: "event"; data: Entry }
@@ -88,11 +87,9 @@ function receive(frame: Frame, heard: Queue<Heard>): void {
   if (heard.length > MOST_WAITING) heard.end(unreachable("More came than was read"));
 }
 
-function closedProblem(code: number, reason: string): Problem {
-  if (code !== TOKEN_EXPIRED) return unreachable(`The socket was closed: ${code} ${reason}`.trim());
-  const detail = "The token has expired, or the session has ended";
-  return new Problem({ status: 401, code: "token_expired", title: "The token has expired", detail });
-}
+/** Of an expired token too: whoever asks for the next ticket renews it, or is told that the session is over. */
+const closedProblem = (code: number, reason: string): Problem =>
+  unreachable(`The socket was closed: ${code} ${reason}`.trim());
 
 /** A connection may be dead without anybody saying so: after a silence it is asked, and without an answer given up. */
 class SignsOfLife {
