@@ -1,8 +1,9 @@
 import { signal } from "@preact/signals";
 import { ParleyClient, Problem, type Session, webStore } from "../client/index.ts";
+import { storage } from "./storage.ts";
 
 /** The one client of this page. Tabs share the session: they sign in and out together. */
-export const client = new ParleyClient({ url: location.origin, store: webStore(localStorage) });
+export const client = new ParleyClient({ url: location.origin, store: webStore(storage) });
 
 export const session = signal<Session | null>(client.session);
 /** Whether the last session ended without anybody having said so. */

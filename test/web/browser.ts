@@ -90,7 +90,9 @@ export async function open(page: Page, name: string): Promise<void> {
   await tab(page, "People").click();
   await page.getByLabel("Search people").fill(name);
   await page.getByRole("list", { name: "People" }).getByRole("link", { name }).click();
-  await tab(page, "Chats").click();
+  await box(page).waitFor();
+  // On a phone the conversation covers the lists.
+  if (await tab(page, "Chats").isVisible()) await tab(page, "Chats").click();
 }
 
 export const box = (page: Page): Locator => page.getByRole("textbox", { name: "Message" });
@@ -107,6 +109,10 @@ export const chat = (page: Page, name: string): Locator =>
 /** What is said of the last message of one's own. */
 export const lastTick = (page: Page, words: string): Locator =>
   page.locator(".message.mine").last().getByRole("img", { name: words });
+
+/** Who is signed in here, as the page has kept it. */
+export const sessionOf = (page: Page): Promise<{ accessToken: string; user: { id: number } }> =>
+  page.evaluate(() => JSON.parse(localStorage.getItem("parley.session")!));
 
 let made = 0;
 /** A name that nobody else in this system has. */

@@ -1,5 +1,6 @@
 import { expect } from "chai";
-import { bubbles, chat, lastTick, nameOf, open, say, tab, town, untilTitle } from "./browser.ts";
+import { call } from "../calls.ts";
+import { bubbles, chat, lastTick, nameOf, open, say, sessionOf, tab, town, untilTitle } from "./browser.ts";
 
 describe("the chat page", function () {
   this.timeout(60_000);
@@ -109,9 +110,13 @@ describe("the chat page", function () {
   it("a history loads upwards as one scrolls, and what one reads stays where it is", async () => {
     const [annName, beaName] = [nameOf("ann"), nameOf("bea")];
     const [ann, bea] = await Promise.all([here.settle(annName), here.settle(beaName)]);
-    await open(ann, beaName);
-    for (let i = 1; i <= 130; i++) await say(ann, `message ${i}`);
-    await bubbles(ann).nth(129).waitFor({ state: "attached" });
+    const [{ accessToken }, { user }] = [await sessionOf(ann), await sessionOf(bea)];
+    const headers = { authorization: `Bearer ${accessToken}` };
+    for (let i = 1; i <= 130; i++) {
+      await call(here.world, "POST", `/v1/users/${user.id}/messages`, { headers, body: { text: `message ${i}` } });
+    }
+    await chat(bea, annName).getByText("130 unseen").waitFor();
+    await chat(ann, beaName).click();
     await lastTick(ann, "Stored").waitFor();
     await chat(bea, annName).click();
     await bea.getByText("New", { exact: true }).waitFor();

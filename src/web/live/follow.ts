@@ -34,6 +34,8 @@ async function run(signal: AbortSignal): Promise<void> {
       return;
     } catch (error) {
       if (signal.aborted || !session.value) return;
+      // An offset that the server can't read will not be readable later either.
+      if (problemOf(error).status === 400) isLoaded.value = false;
       await wait(attempt, error, signal);
     }
   }

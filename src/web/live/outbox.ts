@@ -2,8 +2,9 @@ import type { SendHandle } from "../../client/index.ts";
 import { client, problemOf } from "../client.ts";
 import { applyMessage } from "../state/apply.ts";
 import type { Outgoing, Target } from "../state/state.ts";
+import { readJson, storage } from "../storage.ts";
 import { noteTimes } from "./send-times.ts";
-import { change, state } from "./store.ts";
+import { change, state, untilLoaded } from "./store.ts";
 
 const handles = new Map<string, SendHandle>();
 
@@ -12,19 +13,29 @@ const nameOf = (key = ""): string => `parley.outbox.${state.value.meId}.${key}`;
 
 type Kept = Pick<Outgoing, "target" | "text" | "at">;
 
+const keep = (key: string, kept: Kept): void => storage.setItem(nameOf(key), JSON.stringify(kept));
+const keptUnder = (name: string): Kept | undefined =>
+  readJson<Kept>(
+    storage.getItem(name),
+    ({ target, text, at }) => typeof target === "object" && typeof text === "string" && typeof at === "string",
+  );
+
 export function send(to: Target, text: string): void {
-  const at = new Date().toISOString();
+  const kept = { target: to, text, at: new Date().toISOString() };
   const handle = client.send(to, text);
-  localStorage.setItem(nameOf(handle.clientKey), JSON.stringify({ target: to, text, at } satisfies Kept));
-  track(handle, { target: to, text, at });
+  keep(handle.clientKey, kept);
+  track(handle, kept);
 }
 
 /** What a page before this one has left behind goes out again, in its order. */
 export function sendLeftBehind(): void {
-  const names = Object.keys(localStorage).filter((name) => name.startsWith(nameOf()));
-  const kept = names.map((name) => ({ name, ...(JSON.parse(localStorage.getItem(name)!) as Kept) }));
-  for (const { name, target, text, at } of kept.sort((a, b) => (a.at < b.at ? -1 : 1))) {
-    track(client.send(target, text, { clientKey: name.slice(nameOf().length) }), { target, text, at });
+  const names = storage.names().filter((name) => name.startsWith(nameOf()));
+  const found = names.flatMap((name) => {
+    const kept = keptUnder(name);
+    return kept ? [{ clientKey: name.slice(nameOf().length), kept }] : [];
+  });
+  for (const { clientKey, kept } of found.sort((a, b) => (a.kept.at < b.kept.at ? -1 : 1))) {
+    track(client.send(kept.target, kept.text, { clientKey }), kept);
   }
 }
 
@@ -34,16 +45,15 @@ export function retry(key: string): void {
   if (!handle || !outgoing) return;
   drop(key);
   handle.retry();
-  const { target, text } = outgoing;
-  const at = new Date().toISOString();
-  localStorage.setItem(nameOf(handle.clientKey), JSON.stringify({ target, text, at } satisfies Kept));
-  track(handle, { target, text, at });
+  const kept = { target: outgoing.target, text: outgoing.text, at: new Date().toISOString() };
+  keep(handle.clientKey, kept);
+  track(handle, kept);
 }
 
 /** Whoever has read that it failed may be done with it. */
 export function drop(key: string): void {
   handles.delete(key);
-  localStorage.removeItem(nameOf(key));
+  storage.removeItem(nameOf(key));
   change((now) => ({ ...now, outbox: now.outbox.filter((one) => one.key !== key) }));
 }
 
@@ -64,11 +74,12 @@ function track(handle: SendHandle, kept: Kept): void {
     () => {}, // `stored` says so too
   );
   handle.stored.then(
-    (message) => {
+    async (message) => {
       noteTimes({ storedMs: elapsed() });
-      localStorage.removeItem(nameOf(key));
+      storage.removeItem(nameOf(key));
       handles.delete(key);
-      // Where the room is not known yet, the feed is about to tell of it, and of the message.
+      await untilLoaded();
+      // A room that the snapshot did not hold is about to be told of by the feed, and so is this message.
       if (state.value.rooms.has(message.room_id)) change((now) => applyMessage(now, message));
     },
     (error: unknown) => {

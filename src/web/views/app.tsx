@@ -21,11 +21,12 @@ export const App = () => (
 function Chat() {
   const open = target.value;
   return (
-    <div class={open ? "chat is-open" : "chat"}>
+    <main class={open ? "chat is-open" : "chat"}>
+      <h1 class="unseen-text">Parley</h1>
       <Banner />
       <Sidebar />
       {open ? <Conversation target={open} /> : <NothingOpen />}
       <DialogPlace />
-    </div>
+    </main>
   );
 }

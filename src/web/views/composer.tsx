@@ -1,17 +1,18 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { client } from "../client.ts";
 import { send } from "../live/outbox.ts";
+import { state } from "../live/store.ts";
 import type { Target } from "../state/state.ts";
 import { Icon } from "./icons.tsx";
 
 const MOST_CHARACTERS = 4_000;
 const COUNT_FROM = 3_500;
 
-/** What is being written stays with its conversation while one looks at another. */
+/** What is being written stays with its conversation while one looks at another; it is its writer's alone. */
 const drafts = new Map<string, string>();
 
 export function Composer({ target, roomId }: { target: Target; roomId: number | undefined }) {
-  const name = JSON.stringify(target);
+  const name = `${state.value.meId} ${JSON.stringify(target)}`;
   const [text, setText] = useState(drafts.get(name) ?? "");
   const box = useRef<HTMLTextAreaElement>(null);
   useEffect(() => {

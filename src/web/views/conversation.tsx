@@ -25,23 +25,23 @@ export function Conversation({ target }: { target: Target }) {
     if (peerId !== undefined) void meetOnce(peerId);
   }, [linkTo(target), peerId, roomId]);
   if (!room && (peerId === undefined || peerId === meId)) {
-    return isLoaded.value ? <Unknown /> : <main class="conversation" aria-busy="true" />;
+    return isLoaded.value ? <Unknown /> : <div class="conversation" aria-busy="true" />;
   }
   // Known by the person and not by the room: what is being written must not notice that there is one now.
   const to: Target = peerId === undefined ? { room: roomId! } : { to: peerId };
   const title = room ? titleOf(room, meId) : (people.value.get(peerId!)?.username ?? `User ${peerId}`);
   return (
-    <main class="conversation" aria-label={title} key={linkTo(to)}>
+    <section class="conversation" aria-label={title} key={linkTo(to)}>
       <Head title={title} room={room} peerId={peerId} />
       {room ? <Said room={room} /> : <NothingSaid name={title} target={to} />}
       <Typing names={room ? typersIn(state.value, room) : []} />
       <Composer target={to} roomId={roomId} />
-    </main>
+    </section>
   );
 }
 
 const Unknown = () => (
-  <main class="conversation">
+  <section class="conversation" aria-label="Not found">
     <div class="empty">
       <h2>This conversation is not yours to see</h2>
       <p>You may have left it, or it was deleted.</p>
@@ -49,7 +49,7 @@ const Unknown = () => (
         Back to the chats
       </a>
     </div>
-  </main>
+  </section>
 );
 
 function Head({ title, room, peerId }: { title: string; room: RoomState | undefined; peerId: number | undefined }) {

@@ -45,12 +45,8 @@ export function Labelled({
 }: Labelled & { children: (ids: Ids) => ComponentChildren }) {
   const id = useId();
   const wrong = messageFor(problem, name);
-  const about = [wrong && `${id}-wrong`, hint && `${id}-hint`].filter(Boolean).join(" ");
-  const ids: Ids = {
-    id,
-    ...(wrong && { "aria-invalid": "true" as const }),
-    ...(about && { "aria-describedby": about }),
-  };
+  const about = wrong ? `${id}-wrong` : hint && `${id}-hint`;
+  const ids = { id, ...(wrong && { "aria-invalid": "true" as const }), ...(about && { "aria-describedby": about }) };
   return (
     <div class="field">
       <label for={id}>{label}</label>

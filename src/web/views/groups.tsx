@@ -27,6 +27,7 @@ export function Groups() {
           </button>
         </div>
       )}
+      {!rooms && !problem && <p class="list-note">Loading…</p>}
       {rooms?.length === 0 && (
         <div class="empty">
           <h2>No public groups</h2>

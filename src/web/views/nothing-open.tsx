@@ -1,10 +1,10 @@
 import icon from "../icon.svg";
 export const NothingOpen = () => (
-  <main class="nothing-open">
+  <div class="nothing-open">
     <div class="empty">
       <img src={icon} alt="" width="56" height="56" />
       <h2>Pick a conversation</h2>
       <p>Or find somebody under People, and say hello.</p>
     </div>
-  </main>
+  </div>
 );

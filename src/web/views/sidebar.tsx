@@ -19,7 +19,7 @@ export function showTab(next: Tab): void {
 }
 
 export const Sidebar = () => (
-  <aside class="sidebar" aria-label="Conversations and people">
+  <section class="sidebar" aria-label="Conversations and people">
     <Me />
     <nav class="tabs" aria-label="Lists">
       {tabs.map((name) => (
@@ -33,7 +33,7 @@ export const Sidebar = () => (
     {tab.value === "People" && <People />}
     {tab.value === "Groups" && <Groups />}
     <ConnectionPanel />
-  </aside>
+  </section>
 );
 
 export const Badge = ({ count, of }: { count: number; of: string }) =>
