@@ -98,7 +98,7 @@ describe("the chat page", function () {
   it("shows who is there, and what they say of themselves", async () => {
     const [annName, beaName] = [nameOf("ann"), nameOf("bea")];
     const [ann, bea] = await Promise.all([here.settle(annName), here.settle(beaName)]);
-    await bea.getByRole("button", { name: "Edit" }).click();
+    await bea.getByRole("button", { name: "Account" }).click();
     await bea.getByLabel("Status", { exact: true }).selectOption("Busy");
     await bea.getByLabel("Status message").fill("in a meeting");
     await bea.getByRole("button", { name: "Save" }).click();
@@ -153,7 +153,7 @@ describe("the chat page", function () {
     const second = await ann.context().newPage();
     await second.goto(here.world.url);
     await second.getByText("No chats yet").waitFor();
-    await ann.getByRole("button", { name: "Edit" }).click();
+    await ann.getByRole("button", { name: "Account" }).click();
     await ann.getByRole("button", { name: "Sign out" }).click();
     await ann.getByRole("button", { name: "Sign in" }).waitFor();
     await second.getByRole("button", { name: "Sign in" }).waitFor();

@@ -66,7 +66,7 @@ describe("how the chat page looks, reads and is worked", function () {
       await look(ann, "group");
       await ann.keyboard.press("Escape");
       if (device === "phone") await ann.getByRole("link", { name: "Back to the chats" }).click();
-      await ann.getByRole("button", { name: "Edit" }).click();
+      await ann.getByRole("button", { name: "Account" }).click();
       await ann.getByRole("dialog").waitFor();
       await look(ann, "profile");
     });
@@ -156,7 +156,7 @@ describe("how the chat page looks, reads and is worked", function () {
     await ann.keyboard.press("Enter");
     await bubbles(ann).getByText("by key alone").waitFor();
     await lastTick(ann, "Stored").waitFor();
-    await tabTo(ann, "button", /Edit/);
+    await tabTo(ann, "button", /Account/);
     await ann.keyboard.press("Enter");
     await ann.getByRole("dialog").waitFor();
     await ann.keyboard.press("Escape");

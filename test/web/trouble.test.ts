@@ -202,14 +202,14 @@ describe("the chat page, when things break", function () {
     const back = await here.world.startApi({ PORT: new URL(own.url).port });
     closing.push(() => back.close());
     await ann.route("**/v1/users/*/messages", (route) => route.abort());
-    await ann.getByRole("button", { name: "Edit" }).click();
+    await ann.getByRole("button", { name: "Account" }).click();
     await ann.getByRole("button", { name: "Sign out" }).click();
     await signIn(ann, beaName);
     await ann.getByText("No chats yet").waitFor();
     await open(ann, annName);
     expect(await box(ann).inputValue()).to.equal("");
     expect(await bubbles(ann).count()).to.equal(0);
-    await ann.getByRole("button", { name: "Edit" }).click();
+    await ann.getByRole("button", { name: "Account" }).click();
     await ann.getByRole("button", { name: "Sign out" }).click();
     await ann.unroute("**/v1/users/*/messages");
     await signIn(ann, annName);

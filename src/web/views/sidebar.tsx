@@ -57,7 +57,7 @@ function Me() {
           {user.status_message && ` · ${user.status_message}`}
         </span>
       </span>
-      <span class="me-edit">Edit</span>
+      <span class="me-edit">Account</span>
     </button>
   );
 }
