@@ -157,6 +157,12 @@ describe("Dockerfile", () => {
     }
   });
 
+  it("has the chat page as it is built in a stage of its own", () => {
+    expect(instructions("COPY")).to.include("--from=page /app/dist ./dist");
+    expect(instructions("RUN")).to.include("node src/web/build/main.ts --tell");
+    expect(exists("src/web/build/main.ts")).to.equal(true);
+  });
+
   it("takes the Node that npm brings elsewhere", () => {
     const { dependencies } = JSON.parse(text("package.json")) as { dependencies: { node: string } };
     const major = dependencies.node.split(".")[0];

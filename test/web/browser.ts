@@ -2,6 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { type Browser, type BrowserContextOptions, chromium, type Locator, type Page } from "playwright-core";
+import { ParleyClient } from "../../src/client/index.ts";
 import { buildPage } from "../../src/web/build/build.ts";
 import { isBuilt } from "../../src/web/build/sources.ts";
 import { services } from "../services.ts";
@@ -63,16 +64,26 @@ export function town(env: Record<string, string> = {}): Town {
       return world!;
     },
     arrive,
-    async settle(name, options) {
-      const page = await arrive(options);
-      await page.getByRole("button", { name: "Make an account" }).click();
-      await page.getByLabel("Username").fill(name);
-      await page.getByLabel("Password").fill(password);
-      await page.getByRole("button", { name: "Make the account" }).click();
+    async settle(name, options = {}) {
+      const { url = world!.url } = options;
+      const client = new ParleyClient({ url });
+      await client.signUp({ username: name, password });
+      const kept = { name: "parley.session", value: JSON.stringify(client.session) };
+      const origins = [{ origin: new URL(url).origin, localStorage: [kept] }];
+      const page = await arrive({ ...options, storageState: { cookies: [], origins } });
       await page.getByText("No chats yet").waitFor();
       return page;
     },
   };
+}
+
+/** As people do it. */
+export async function signUp(page: Page, name: string): Promise<void> {
+  await page.getByRole("button", { name: "Make an account" }).click();
+  await page.getByLabel("Username").fill(name);
+  await page.getByLabel("Password").fill(password);
+  await page.getByRole("button", { name: "Make the account" }).click();
+  await page.getByText("No chats yet").waitFor();
 }
 
 export async function signIn(page: Page, name: string): Promise<void> {

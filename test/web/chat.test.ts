@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { call } from "../calls.ts";
-import { bubbles, chat, lastTick, nameOf, open, say, sessionOf, tab, town, untilTitle } from "./browser.ts";
+import { bubbles, chat, lastTick, nameOf, open, say, sessionOf, signUp, tab, town, untilTitle } from "./browser.ts";
 
 describe("the chat page", function () {
   this.timeout(60_000);
@@ -8,7 +8,8 @@ describe("the chat page", function () {
 
   it("two people make accounts, find each other and chat; ticks turn to seen, badges count and clear", async () => {
     const [annName, beaName] = [nameOf("ann"), nameOf("bea")];
-    const [ann, bea] = await Promise.all([here.settle(annName), here.settle(beaName)]);
+    const [ann, bea] = await Promise.all([here.arrive(), here.arrive()]);
+    await Promise.all([signUp(ann, annName), signUp(bea, beaName)]);
     await open(ann, beaName);
     await say(ann, "hello Bea");
     await lastTick(ann, "Stored").waitFor();

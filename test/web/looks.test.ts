@@ -82,9 +82,8 @@ describe("how the chat page looks, reads and is worked", function () {
     await say(ann, "Three o'clock at the bridge?");
     await lastTick(ann, "Seen").waitFor();
     // Typing is told once in two seconds, and what was sent just now was typed too.
-    const typing = ann.getByText(`${beaName} is typing…`).first().waitFor();
-    await box(bea).pressSequentially("Fine! I will bring something sweet", { delay: 70 });
-    await typing;
+    const told = ann.getByText(`${beaName} is typing…`);
+    while ((await told.count()) === 0) await box(bea).pressSequentially("Fine! ", { delay: 20 });
   }
 
   async function expectNoFault(page: Page, name: string): Promise<void> {
@@ -125,6 +124,12 @@ describe("how the chat page looks, reads and is worked", function () {
     expect(
       await bubbles(bea).evaluateAll((all) => all.every((text) => getComputedStyle(text).unicodeBidi === "isolate")),
     ).to.equal(true);
+    // Too much is not cut off but said, and not sent.
+    await box(ann).fill("y".repeat(4_003));
+    await ann.getByText("3 too many").waitFor();
+    await box(ann).press("Enter");
+    expect(await ann.getByRole("button", { name: "Send" }).isDisabled()).to.equal(true);
+    expect(await box(ann).inputValue()).to.have.length(4_003);
     const clocks = await bea.locator(".message .meta time").allInnerTexts();
     expect(clocks.every((clock) => /^\d{1,2}:\d\d/.test(clock))).to.equal(true);
   });

@@ -1,4 +1,4 @@
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import type { ConnectionStatus, Transport } from "../../client/index.ts";
 
 export type Wish = Transport | "auto";
@@ -30,11 +30,11 @@ export function noteStatus(next: ConnectionStatus): void {
 
 /** Streams and polls end and begin again all the time: only what takes longer than this is worth a word. */
 const PATIENCE_MS = 1_500;
+const isTrouble = computed(() => status.value !== undefined && status.value.state !== "live");
 export const isCutOff = signal(false);
 
 effect(() => {
-  const isTrouble = status.value !== undefined && status.value.state !== "live";
-  if (!isTrouble) {
+  if (!isTrouble.value) {
     isCutOff.value = false;
     return undefined;
   }

@@ -8,7 +8,7 @@ export const sortedRooms = (state: State): RoomState[] =>
 const timeOf = (room: RoomState): string => room.lastMessage?.created_at ?? room.createdAt;
 
 export const unseenTotal = (state: State): number =>
-  state.rooms.values().reduce((sum, room) => sum + room.unseenCount, 0);
+  [...state.rooms.values()].reduce((sum, room) => sum + room.unseenCount, 0);
 
 /** The other one of a direct room. */
 export const peerOf = (room: RoomState, meId: number): UserRef | undefined =>
@@ -18,7 +18,7 @@ export const titleOf = (room: RoomState, meId: number): string =>
   room.name ?? peerOf(room, meId)?.username ?? "A conversation";
 
 export const directRoomWith = (state: State, userId: number): RoomState | undefined =>
-  state.rooms.values().find((room) => peerOf(room, state.meId)?.id === userId);
+  [...state.rooms.values()].find((room) => peerOf(room, state.meId)?.id === userId);
 
 /** What I have sent to this room, also while it was not there yet. */
 export function outgoingTo(state: State, target: Target): Outgoing[] {

@@ -6,7 +6,8 @@ import type { Target } from "../state/state.ts";
 import { Icon } from "./icons.tsx";
 
 const MOST_CHARACTERS = 4_000;
-const COUNT_FROM = 3_500;
+/** So few are left that it is worth saying. */
+const WARN_FROM = 500;
 
 /** What is being written stays with its conversation while one looks at another; it is its writer's alone. */
 const drafts = new Map<string, string>();
@@ -23,9 +24,11 @@ export function Composer({ target, roomId }: { target: Target; roomId: number | 
     setText(next);
     drafts.set(name, next);
   };
+  const left = MOST_CHARACTERS - text.trim().length;
+  const isSendable = text.trim() !== "" && left >= 0;
   const submit = (event: Event): void => {
     event.preventDefault();
-    if (text.trim() === "") return;
+    if (!isSendable) return;
     send(target, text.trim());
     write("");
     box.current?.focus();
@@ -40,7 +43,7 @@ export function Composer({ target, roomId }: { target: Target; roomId: number | 
           aria-label="Message"
           aria-describedby="composer-keys"
           placeholder="Write a message"
-          maxLength={MOST_CHARACTERS}
+          aria-invalid={left < 0}
           value={text}
           onInput={(event) => {
             write(event.currentTarget.value);
@@ -54,8 +57,12 @@ export function Composer({ target, roomId }: { target: Target; roomId: number | 
       <span id="composer-keys" class="unseen-text">
         Enter sends, Shift and Enter begins a new line
       </span>
-      {text.length >= COUNT_FROM && <span class="count">{MOST_CHARACTERS - text.length} left</span>}
-      <button type="submit" class="icon-button send" aria-label="Send" disabled={text.trim() === ""}>
+      {left < WARN_FROM && (
+        <span class={left < 0 ? "count wrong" : "count"} role="status">
+          {left < 0 ? `${-left} too many` : `${left} left`}
+        </span>
+      )}
+      <button type="submit" class="icon-button send" aria-label="Send" disabled={!isSendable}>
         <Icon name="send" />
       </button>
     </form>

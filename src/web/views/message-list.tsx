@@ -24,6 +24,7 @@ export function MessageList({ room, history }: { room: RoomState; history: Histo
   useEffect(() => watchSeen(box.current!, (seq) => noteLookedAt(room.id, seq)), [room.id]);
   const what = loading.value.get(room.id);
   const { messages } = history;
+  const firstUnseen = messages.find((one) => isUnseenAfter(readUpTo, one, state.value.meId));
   return (
     <div class="messages-place">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must scroll by keyboard too */}
@@ -32,7 +33,7 @@ export function MessageList({ room, history }: { room: RoomState; history: Histo
         <ol class="thread">
           {messages.map((message, i) => (
             <Fragment key={message.client_key ?? message.id}>
-              <Separators message={message} before={messages[i - 1]} readUpTo={readUpTo} meId={state.value.meId} />
+              <Separators message={message} before={messages[i - 1]} isFirstUnseen={message === firstUnseen} />
               <Row room={room} message={message} before={messages[i - 1]} />
             </Fragment>
           ))}
@@ -53,6 +54,7 @@ function useScroll(box: { readonly current: HTMLDivElement | null }, room: RoomS
   const [keeper] = useState(() => new ScrollKeeper());
   const [isAtEnd, setAtEnd] = useState(true);
   const outgoing = outgoingTo(state.value, { room: room.id }).length;
+  const before = useRef(outgoing);
   useLayoutEffect(() => {
     const onTop = (): void => void loadOlder(room.id);
     return keeper.attach(box.current!, { onTop, onEnd: setAtEnd });
@@ -61,7 +63,8 @@ function useScroll(box: { readonly current: HTMLDivElement | null }, room: RoomS
   useLayoutEffect(() => keeper.restore(), [history.messages, history.older]);
   // Who sends something wants to see it.
   useLayoutEffect(() => {
-    if (outgoing > 0) keeper.toEnd();
+    if (outgoing > before.current) keeper.toEnd();
+    before.current = outgoing;
   }, [outgoing]);
   return { isAtEnd, toEnd: () => keeper.toEnd() };
 }
@@ -91,11 +94,11 @@ interface Between {
   readonly before: Message | undefined;
 }
 
-function Separators({ message, before, readUpTo, meId }: Between & { readUpTo: number | undefined; meId: number }) {
+const isUnseenAfter = (readUpTo: number | undefined, { seq, sender }: Message, meId: number): boolean =>
+  readUpTo !== undefined && seq > readUpTo && sender.id !== meId;
+
+function Separators({ message, before, isFirstUnseen }: Between & { isFirstUnseen: boolean }) {
   const isNewDay = !before || !isSameDay(before.created_at, message.created_at);
-  const isUnseen = (one: Message | undefined): boolean =>
-    one !== undefined && readUpTo !== undefined && one.seq > readUpTo && one.sender.id !== meId;
-  const beginsUnseen = isUnseen(message) && !(before !== undefined && readUpTo !== undefined && before.seq > readUpTo);
   return (
     <>
       {isNewDay && (
@@ -103,7 +106,7 @@ function Separators({ message, before, readUpTo, meId }: Between & { readUpTo: n
           <time dateTime={message.created_at.slice(0, 10)}>{dayName(message.created_at)}</time>
         </li>
       )}
-      {beginsUnseen && (
+      {isFirstUnseen && (
         <li class="new-from-here">
           <span>New</span>
         </li>
