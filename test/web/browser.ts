@@ -125,8 +125,8 @@ export const lastTick = (page: Page, words: string): Locator =>
 export const sessionOf = (page: Page): Promise<{ accessToken: string; user: { id: number } }> =>
   page.evaluate(() => JSON.parse(localStorage.getItem("parley.session")!));
 
-let made = 0;
-/** A name that nobody else in this system has. */
+let made = 1_000;
+/** A name that nobody else in this system has, and that is no part of another. */
 export const nameOf = (who: string): string => `${who}_${++made}`;
 
 /** Looks again at every change until it is so; a test that waits for ever is ended by mocha. */

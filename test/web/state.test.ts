@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { Entry, Message, RoomInList } from "../../src/client/index.ts";
 import { applyEntry, applyMessage, needsSnapshot } from "../../src/web/state/apply.ts";
+import { dayName, isSameDay } from "../../src/web/state/days.ts";
 import { outgoingTo, seenBy, sortedRooms, unseenTotal } from "../../src/web/state/select.ts";
 import { putDetails, putHistory, putRooms } from "../../src/web/state/snapshots.ts";
 import { emptyState, type State } from "../../src/web/state/state.ts";
@@ -166,5 +167,18 @@ describe("the page's state", () => {
     const state = play(start(), entry(11, "room.painted" as Entry["type"], {}));
     expect(inRoom(state)).to.deep.equal(inRoom(start()));
     expect(state.offset).to.equal(offset(11));
+  });
+
+  it("names the days, and knows them by the clock of whoever looks", () => {
+    const now = new Date(2026, 10, 20, 0, 5);
+    const at = (...parts: [number, number, number, number, number]): string => new Date(...parts).toISOString();
+    expect(dayName(at(2026, 10, 20, 0, 1), now)).to.equal("Today");
+    expect(dayName(at(2026, 10, 19, 23, 59), now)).to.equal("Yesterday");
+    expect(dayName(at(2026, 10, 18, 12, 0), now))
+      .to.match(/18/)
+      .and.not.match(/2026/);
+    expect(dayName(at(2024, 10, 18, 12, 0), now)).to.match(/2024/);
+    expect(isSameDay(at(2026, 10, 19, 0, 0), at(2026, 10, 19, 23, 59))).to.equal(true);
+    expect(isSameDay(at(2026, 10, 19, 23, 59), at(2026, 10, 20, 0, 0))).to.equal(false);
   });
 });

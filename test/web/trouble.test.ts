@@ -3,7 +3,20 @@ import type { Page } from "playwright-core";
 import { call } from "../calls.ts";
 import { Relay } from "../faults/trial/relay.ts";
 import type { Api } from "../world.ts";
-import { box, bubbles, chat, lastTick, nameOf, open, say, sessionOf, signIn, town, untilCount } from "./browser.ts";
+import {
+  box,
+  bubbles,
+  chat,
+  lastTick,
+  nameOf,
+  open,
+  say,
+  sessionOf,
+  signIn,
+  tab,
+  town,
+  untilCount,
+} from "./browser.ts";
 
 const BURST = 200;
 
@@ -147,7 +160,11 @@ describe("the chat page, when things break", function () {
     await expectWrong(ann, "Password", /must have 8 characters at least/i);
     await expectWrong(ann, /E-mail/, /e-?mail/i);
     const taken = nameOf("taken");
-    await here.settle(taken);
+    const owner = await here.settle(taken);
+    await tab(owner, "Groups").click();
+    await owner.getByRole("button", { name: "New group" }).click();
+    await owner.getByRole("button", { name: "Create" }).click();
+    await expectWrong(owner, "Name", /must not be empty/i);
     await ann.getByLabel("Username").fill(taken);
     await ann.getByLabel("Password").fill("a quiet harbour");
     await ann.getByLabel(/E-mail/).fill("");

@@ -29,7 +29,7 @@ const LONGEST_WAIT_MS = 15_000;
 async function run(signal: AbortSignal): Promise<void> {
   for (let attempt = 1; !signal.aborted; attempt++) {
     try {
-      if (!isLoaded.value) await loadRooms();
+      if (!isLoaded.value) await loadRooms(signal);
       await hearAll(signal);
       return;
     } catch (error) {
@@ -62,7 +62,7 @@ async function hearAll(signal: AbortSignal): Promise<void> {
   const transport = wish.value === "auto" ? undefined : wish.value;
   const from = state.value.offset;
   for await (const event of client.events({ from, signal, transport, onStatus: (next) => report(next, signal) })) {
-    await hear(event);
+    await hear(event, signal);
   }
 }
 
@@ -70,17 +70,17 @@ const report = (next: Parameters<typeof noteStatus>[0], signal: AbortSignal): vo
   if (!signal.aborted) noteStatus(next);
 };
 
-async function hear(event: ClientEvent): Promise<void> {
+async function hear(event: ClientEvent, signal: AbortSignal): Promise<void> {
   noteHeard(event.type);
   if (event.type === "typing") change((now) => startTyping(now, event.room_id, event.user_id, Date.now()));
   else if (event.type === "presence") change((now) => setOnline(now, [event]));
   else if (event.type === "resync") resync();
-  else await hearEntry(event);
+  else await hearEntry(event, signal);
 }
 
-async function hearEntry(entry: Entry): Promise<void> {
+async function hearEntry(entry: Entry, signal: AbortSignal): Promise<void> {
   const before = state.value;
-  if (needsSnapshot(before, entry)) await loadRooms(entry.room_id ?? undefined);
+  if (needsSnapshot(before, entry)) await loadRooms(signal, entry.room_id ?? undefined);
   batch(() => {
     change((now) => applyEntry(now, entry));
     announce(before, entry);
@@ -92,7 +92,7 @@ async function hearEntry(entry: Entry): Promise<void> {
 }
 
 /** All of my rooms, or of a new snapshot the one that was missing. */
-async function loadRooms(only?: number): Promise<void> {
+async function loadRooms(signal: AbortSignal, only?: number): Promise<void> {
   const first = await client.rooms.list();
   const rooms = [...first.rooms];
   for (let after = first.next; after !== null; ) {
@@ -100,6 +100,8 @@ async function loadRooms(only?: number): Promise<void> {
     rooms.push(...page.rooms);
     after = page.next;
   }
+  // Whoever has signed in meanwhile is shown their own rooms.
+  signal.throwIfAborted();
   // Of several pages the offset of the first counts; what came between them comes again, and changes nothing.
   change((now) => {
     const wanted = only === undefined ? rooms : rooms.filter(({ id }) => id === only);

@@ -2,6 +2,7 @@ import { signal } from "@preact/signals";
 import type { Problem } from "../../client/index.ts";
 import { client, problemOf } from "../client.ts";
 import { putDetails, putHistory } from "../state/snapshots.ts";
+import type { State } from "../state/state.ts";
 import { change, state } from "./store.ts";
 
 const PAGE = 50;
@@ -18,16 +19,19 @@ function setLoading(roomId: number, what: "loading" | Problem | undefined): void
   loading.value = next;
 }
 
-/** One load for each room at a time. */
-async function load(roomId: number, work: () => Promise<void>): Promise<void> {
+/** One load for each room at a time; what comes when somebody else has signed in is dropped. */
+async function load(roomId: number, ask: () => Promise<(now: State) => State>): Promise<void> {
   if (loading.value.get(roomId) === "loading") return;
+  const { meId } = state.value;
   setLoading(roomId, "loading");
+  let problem: Problem | undefined;
   try {
-    await work();
-    setLoading(roomId, undefined);
+    const apply = await ask();
+    if (state.value.meId === meId) change(apply);
   } catch (error) {
-    setLoading(roomId, problemOf(error));
+    problem = problemOf(error);
   }
+  if (state.value.meId === meId) setLoading(roomId, problem);
 }
 
 /** The end of the history, and who has seen how much of it. */
@@ -36,7 +40,7 @@ export const openRoom = (roomId: number): Promise<void> =>
     const unseen = state.value.rooms.get(roomId)?.unseenCount ?? 0;
     const limit = Math.min(MOST_AT_ONCE, PAGE + unseen);
     const [page, room] = await Promise.all([client.history({ room: roomId, limit }), client.rooms.get(roomId)]);
-    change((now) => putDetails(putHistory(now, roomId, page), room));
+    return (now) => putDetails(putHistory(now, roomId, page), room);
   });
 
 export async function loadOlder(roomId: number): Promise<void> {
@@ -44,7 +48,7 @@ export async function loadOlder(roomId: number): Promise<void> {
   if (!before) return;
   await load(roomId, async () => {
     const page = await client.history({ room: roomId, before, limit: PAGE });
-    change((now) => putHistory(now, roomId, page));
+    return (now) => putHistory(now, roomId, page);
   });
 }
 

@@ -62,6 +62,7 @@ export const forgetSends = (): void => handles.clear();
 
 function track(handle: SendHandle, kept: Kept): void {
   const key = handle.clientKey;
+  const name = nameOf(key);
   const since = performance.now();
   const elapsed = (): number => performance.now() - since;
   handles.set(key, handle);
@@ -76,7 +77,8 @@ function track(handle: SendHandle, kept: Kept): void {
   handle.stored.then(
     async (message) => {
       noteTimes({ storedMs: elapsed() });
-      storage.removeItem(nameOf(key));
+      storage.removeItem(name);
+      if (handles.get(key) !== handle) return; // somebody else has signed in
       handles.delete(key);
       await untilLoaded();
       // A room that the snapshot did not hold is about to be told of by the feed, and so is this message.

@@ -18,17 +18,19 @@ const LOOK_EVERY_MS = 30_000;
 const MOST_AT_ONCE = 100;
 let timer: ReturnType<typeof setInterval> | undefined;
 
+function look(): void {
+  if (document.visibilityState === "visible") void lookAround().catch(() => {});
+}
+
 export function watchPeople(): void {
-  const look = (): void => {
-    if (document.visibilityState === "visible") void lookAround().catch(() => {});
-  };
   look();
-  clearInterval(timer);
   timer = setInterval(look, LOOK_EVERY_MS);
+  document.addEventListener("visibilitychange", look);
 }
 
 export function stopWatchingPeople(): void {
   clearInterval(timer);
+  document.removeEventListener("visibilitychange", look);
   people.value = new Map();
 }
 
@@ -49,20 +51,16 @@ async function lookAround(): Promise<void> {
 }
 
 /** A user that is not there any more has no status either. */
-const meetOne = async (id: number): Promise<void> => {
+export async function meetOne(id: number): Promise<void> {
   const user = await client.users.get(id).catch(() => undefined);
   if (user) meet([user]);
-};
+}
 
 export async function askPresence(ids: readonly number[]): Promise<void> {
   for (let from = 0; from < ids.length; from += MOST_AT_ONCE) {
     const presence = await client.presence(ids.slice(from, from + MOST_AT_ONCE));
     change((now) => setOnline(now, presence));
   }
-}
-
-export async function meetOnce(id: number): Promise<void> {
-  if (!people.value.has(id)) await meetOne(id);
 }
 
 export interface Found {

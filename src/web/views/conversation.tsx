@@ -1,7 +1,7 @@
 import { useEffect } from "preact/hooks";
 import { status } from "../live/connection.ts";
 import { loading, openRoom } from "../live/history.ts";
-import { meetOnce, people } from "../live/people.ts";
+import { meetOne, people } from "../live/people.ts";
 import { isLoaded, state } from "../live/store.ts";
 import { linkTo, replaceWith } from "../route.ts";
 import { directRoomWith, peerOf, titleOf, typersIn } from "../state/select.ts";
@@ -22,7 +22,7 @@ export function Conversation({ target }: { target: Target }) {
   const roomId = room?.id;
   useEffect(() => {
     if ("to" in target && roomId !== undefined) replaceWith({ room: roomId });
-    if (peerId !== undefined) void meetOnce(peerId);
+    if (peerId !== undefined) void meetOne(peerId);
   }, [linkTo(target), peerId, roomId]);
   if (!room && (peerId === undefined || peerId === meId)) {
     return isLoaded.value ? <Unknown /> : <div class="conversation" aria-busy="true" />;
