@@ -52,7 +52,7 @@ describe("the source", () => {
   });
 
   it("reads the environment in one place, and where everything is started", () => {
-    const may = /^src\/(shared\/env\.ts|start\.ts|local\/)/;
+    const may = /^src\/(shared\/env\.ts|start\.ts|local\/|chat\/main\.ts)/;
     expect(files.filter((file) => !may.test(file) && /\bprocess\s*\.\s*env\b/.test(text(file)))).to.deep.equal([]);
   });
 

@@ -22,12 +22,13 @@ export const startApi = (settings: Settings): Promise<Started> => start("src/api
 export const startWorkerProcess = (settings: Settings): Promise<Started> => start("src/worker/main.ts", settings);
 
 /** A script that does one thing and ends, as `npm run admin` and `npm run jobs` start them. */
-export function runToEnd(script: string, args: readonly string[], settings: Settings) {
+export function runToEnd(script: string, args: readonly string[], settings: Settings, input = "") {
   const env = { PATH: process.env["PATH"], ...settings };
   return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
-    execFile(process.execPath, [script, ...args], { env }, (error, stdout, stderr) =>
+    const child = execFile(process.execPath, [script, ...args], { env }, (error, stdout, stderr) =>
       resolve({ code: error ? error.code : 0, stdout, stderr }),
     );
+    child.stdin!.end(input);
   });
 }
 
