@@ -8,8 +8,8 @@ const PAIRS = 50;
 const IN_FLIGHT = 64;
 const ROUNDS = 5;
 const MESSAGES = 10_000;
-/** The first round finds cold caches and uncompiled code. */
-const WARM_UP = 4_000;
+/** What begins finds cold caches and uncompiled code: it takes so many until rounds come out alike. */
+const WARM_UP = 20_000;
 
 /** Messages a second from the send to a reader who waits, none lost and none twice; beside a queue that does nothing. */
 export const deliver: Scenario = async ({ system, progress }) => {

@@ -1,8 +1,6 @@
 import Koa from "koa";
 import { adminQueues } from "./admin/queues.ts";
-import { answerClassicErrors } from "./classic/errors.ts";
-import { isClassicPath } from "./classic/paths.ts";
-import { classicRouter } from "./classic/router.ts";
+import { classicPaths } from "./classic/paths.ts";
 import type { ApiDeps } from "./deps.ts";
 import { docs } from "./docs/docs.ts";
 import { parseBody } from "./http/body.ts";
@@ -21,15 +19,10 @@ export function createApp(deps: ApiDeps): Koa {
   app.silent = true; // what goes wrong is logged once, by answerErrors
   app.use(requestLog(deps)); // first: every answer has a request id and a line in the log
   app.use(securityHeaders()); // also on what is answered as an error
-  app.use(allowOrigins(deps.env.CORS_ORIGINS)); // pages of these origins may call
+  if (deps.env.CORS_ORIGINS.length > 0) app.use(allowOrigins(deps.env.CORS_ORIGINS)); // pages of these may call
   app.use(answerErrors(deps.log)); // what throws below is answered in one shape
-  if (deps.env.AUTH_MODE === "demo") {
-    app.use(answerClassicErrors(deps.log)); // the classic paths, in their own
-    app.use(parseBody({ forms: isClassicPath })); // they take forms too
-    app.use(classicRouter(deps));
-  } else {
-    app.use(parseBody({ forms: () => false }));
-  }
+  if (deps.env.AUTH_MODE === "demo") app.use(classicPaths(deps));
+  app.use(parseBody({ forms: false })); // JSON, and nothing else
   app.use(mount(routes, deps)); // a known path with another method is refused here
   app.use(adminQueues(deps)); // Bull Board, for admins
   app.use(webPage({ mode: deps.env.AUTH_MODE })); // the chat page at /

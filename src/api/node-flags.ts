@@ -1,5 +1,5 @@
 /**
  * How Node runs the API, wherever it is started. Thousands of parked reads live through every collection of young
- * objects; with less room for those it is held up for less, and costs a fifth more under full load.
+ * objects; with less room for those it is held up for less.
  */
 export const nodeFlags: readonly string[] = ["--max-semi-space-size=12"];

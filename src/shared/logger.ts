@@ -6,8 +6,11 @@ export type { Logger } from "pino";
 /** What a reader of the log that does not read may make us hold; beyond it lines are dropped. */
 const MOST_HELD_BYTES = 16 * 1_024 * 1_024;
 
+/** Lines are written many at a time, or after so long: each write wakes another thread. */
+const TOGETHER = { minLength: 32_768, maxWrite: 65_536, periodicFlush: 100 };
+
 /** Nobody's request waits for the log; what is still held when the process ends is written then. */
-const stdout = destination({ dest: 1, sync: false, maxLength: MOST_HELD_BYTES });
+const stdout = destination({ dest: 1, sync: false, maxLength: MOST_HELD_BYTES, ...TOGETHER });
 
 /** JSON lines on stdout; bodies, texts and secrets are never handed to it. */
 export function createLogger(env: Pick<Env, "LOG_LEVEL">, name: string): Logger {

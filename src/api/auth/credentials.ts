@@ -27,6 +27,11 @@ export interface KnownClient {
 /** What a credential is called, where one has to be named: in the log, and when it ends. */
 export type CredentialName = `session:${string}` | `token:${string}` | `client:${string}` | `user:${string}`;
 
+/** What runs in the name of a credential, and ends with it. */
+interface Endable {
+  abort(reason: unknown): void;
+}
+
 const TOUCH_EVERY_MS = 60_000;
 const MOST_TOUCHED = 50_000;
 
@@ -40,7 +45,7 @@ export class Credentials {
   readonly #sessions: Memory<string, KnownSession>;
   readonly #tokens: Memory<string, KnownToken>;
   readonly #clients: Memory<string, KnownClient>;
-  readonly #running = new Map<CredentialName, Set<AbortController>>();
+  readonly #running = new Map<CredentialName, Set<Endable>>();
   readonly #touched = new Map<CredentialName, number>();
   /** What has ended since this process started; nothing of it comes back. */
   readonly #ended = new Set<CredentialName>();
@@ -95,7 +100,7 @@ export class Credentials {
   }
 
   /** From here to the call of what it returns, the end of one of these credentials ends the request. */
-  attach(names: readonly CredentialName[], request: AbortController): () => void {
+  attach(names: readonly CredentialName[], request: Endable): () => void {
     for (const name of names) {
       // It ended after it was looked at and before this: nobody would tell the request any more.
       if (this.#ended.has(name)) request.abort(ended());

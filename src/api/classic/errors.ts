@@ -2,12 +2,10 @@ import type { Middleware } from "koa";
 import type { AppError } from "../../shared/errors.ts";
 import type { Logger } from "../../shared/logger.ts";
 import { toAppErrorOrLog } from "../http/errors.ts";
-import { isClassicPath } from "./paths.ts";
 
 /** The classic paths tell errors in their own shape; the status in the body is always that of the answer. */
 export function answerClassicErrors(log: Logger): Middleware {
   return async (ctx, next) => {
-    if (!isClassicPath(ctx.path)) return next();
     try {
       await next();
     } catch (cause) {

@@ -4,15 +4,14 @@ import type { z } from "zod";
 import { AppError } from "../../shared/errors.ts";
 import type { ApiDeps } from "../deps.ts";
 import { allowedMethods } from "../http/allowed-methods.ts";
-import { watchClient } from "../http/gone.ts";
-import { clientOf } from "../http/mount.ts";
+import { Gone } from "../http/gone.ts";
+import { scopeOf } from "../http/mount.ts";
 import type { Scope } from "../http/route.ts";
 import { parse } from "../http/validation.ts";
 import { sendMessage, type Target } from "../messages/send-message.ts";
 import { deleteMember, putMember } from "../rooms/change-members.ts";
 import { createRoom } from "../rooms/create-room.ts";
 import { readAllUnseen, readRoom, taskState } from "./messages.ts";
-import { isClassicPath } from "./paths.ts";
 import { envelope, presentRoom } from "./present.ts";
 import { isIn, publicRoom, publicRooms, roomForMember, roomsOf, roomWithMembers } from "./rooms.ts";
 import {
@@ -36,10 +35,7 @@ export function classicRouter(deps: ApiDeps): Middleware {
   addMessages(router, deps);
   const routes = router.routes();
   const refuse = allowedMethods(router);
-  return (ctx, next) => {
-    if (!isClassicPath(ctx.path)) return next();
-    return routes(ctx as never, () => refuse(ctx, () => unknownPath(ctx)) as Promise<void>);
-  };
+  return (ctx) => routes(ctx as never, () => refuse(ctx, () => unknownPath(ctx)) as Promise<void>);
 }
 
 const unknownPath = (ctx: Context): never => {
@@ -129,7 +125,7 @@ function addMessages(router: Router, deps: ApiDeps): void {
     ctx.body = envelope(await readRoom(id, await act(ctx, query(ctx, acting).user_id, deps)));
   });
   router.get("/chat/task_state/:id", async (ctx: Context) => {
-    ctx.body = await taskState(String(ctx["params"].id).toLowerCase(), watchClient(ctx).signal, deps);
+    ctx.body = await taskState(String(ctx["params"].id).toLowerCase(), new Gone(ctx.res).signal, deps);
   });
 }
 
@@ -142,10 +138,5 @@ async function act(ctx: Context, userId: number, deps: ApiDeps): Promise<Scope> 
   const caller = await deps.directory.user(userId);
   if (!caller) throw new AppError("user_not_found", "User matching query does not exist.");
   ctx.state["userId"] = caller.id;
-  return {
-    deps,
-    caller: { ...caller, credential: `user:${caller.id}` },
-    client: clientOf(ctx),
-    gone: watchClient(ctx).signal,
-  };
+  return scopeOf(ctx, { ...caller, credential: `user:${caller.id}` }, new Gone(ctx.res), deps);
 }

@@ -7,23 +7,23 @@ const LIMIT = "64kb";
 const JSON_TYPES = ["application/json", "application/*+json"];
 
 /** JSON bodies (and forms, for the classic paths), at most 64 KiB; the library's errors become ours. */
-export function parseBody(options: { forms: (path: string) => boolean }): Middleware {
-  const parseJson = koaBody({
+export function parseBody({ forms }: { forms: boolean }): Middleware {
+  const known = [...JSON_TYPES, ...(forms ? ["urlencoded"] : [])];
+  const parseKnown = koaBody({
     jsonLimit: LIMIT,
+    formLimit: LIMIT,
     jsonStrict: true,
     jsonTypes: JSON_TYPES,
-    urlencoded: false,
+    urlencoded: forms,
     text: false,
     onError,
   });
-  const parseForm = koaBody({ jsonLimit: LIMIT, formLimit: LIMIT, jsonTypes: JSON_TYPES, text: false, onError });
-  return async (ctx, next) => {
+  return (ctx, next) => {
     if (!readsBody(ctx.method)) return next();
-    const forms = options.forms(ctx.path);
-    if (hasBody(ctx) && !ctx.is(...JSON_TYPES, ...(forms ? ["urlencoded"] : []))) {
+    if (hasBody(ctx) && ctx.headers["content-type"] !== "application/json" && !ctx.is(...known)) {
       throw new AppError("unsupported_media_type", "Send JSON with the header Content-Type: application/json");
     }
-    await (forms ? parseForm : parseJson)(ctx, next);
+    return parseKnown(ctx, next);
   };
 }
 

@@ -4,6 +4,7 @@ import { isId } from "../../shared/ids.ts";
 import type { KnownClient } from "../auth/credentials.ts";
 import { hashSecret, isSameHash, prefixes } from "../auth/secrets.ts";
 import type { ApiDeps } from "../deps.ts";
+import { queryOf } from "./query.ts";
 import type { Account, Caller, Route } from "./route.ts";
 import { idParam } from "./schemas.ts";
 import { invalid } from "./validation.ts";
@@ -84,10 +85,9 @@ const hasSecret = (client: KnownClient, secret: string): boolean => isSameHash(c
 
 /** Demo mode believes whoever speaks; that is why it listens on loopback only. */
 function demoUser(ctx: Context): Shown | undefined {
-  const query = ctx.query["user_id"];
   const claims = [
     ["X-User-Id", ctx.get("x-user-id") || undefined],
-    ["user_id", Array.isArray(query) ? query.at(-1) : query],
+    ["user_id", queryOf(ctx)["user_id"]],
     ["from", ctx.state["from"]],
   ] as const;
   const [path, value] = claims.find(([, given]) => given !== undefined) ?? [];

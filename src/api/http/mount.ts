@@ -3,9 +3,10 @@ import type { Context, Middleware } from "koa";
 import { AppError } from "../../shared/errors.ts";
 import type { ApiDeps } from "../deps.ts";
 import { allowedMethods } from "./allowed-methods.ts";
-import { watchClient } from "./gone.ts";
+import { Gone } from "./gone.ts";
 import { setHeaders } from "./headers.ts";
 import { identify } from "./identity.ts";
+import { type Query, queryOf } from "./query.ts";
 import { type Caller, type Client, Raw, type Route, type Scope } from "./route.ts";
 import { Streamed } from "./streamed.ts";
 import { parse } from "./validation.ts";
@@ -38,17 +39,17 @@ async function answer(route: Route, ctx: Context, deps: ApiDeps): Promise<void> 
   const caller = await identify(route, ctx, deps);
   const budget = route.budget ?? (route.method === "get" ? "reads" : "sends");
   if (budget !== "none") setHeaders(ctx, await deps.limits.take(budget, caller?.id, ctx.ip));
-  const input = parseInput(route, ctx, body);
-  const request = watchClient(ctx);
+  const query = queryOf(ctx);
+  const input = parseInput(route, ctx, { body, query });
+  const request = new Gone(ctx.res);
   // A read may be parked for long; what ends the session itself, like a sign-out, may not end with it.
   const endsWith = caller && route.method === "get" ? [caller.credential, `user:${caller.id}` as const] : [];
   const detach = deps.credentials.attach(endsWith, request);
   try {
-    const client = clientOf(ctx);
-    const scope: Scope = { deps, caller: caller as Caller, client, gone: request.signal };
+    const scope = scopeOf(ctx, caller as Caller, request, deps);
     const reply = await route.handle(input, scope);
     // Whose session ended while they waited is told so, whatever the wait has brought.
-    if (request.signal.reason instanceof AppError) throw request.signal.reason;
+    if (request.reason instanceof AppError) throw request.reason;
     send(route, ctx, reply);
     // A stream goes on when its handler is done, and so does the session's hold on it.
     if (reply.body instanceof Streamed) reply.body.stream.once("close", detach);
@@ -63,13 +64,22 @@ export const clientOf = (ctx: Context): Client => ({
   address: ctx.ip,
   userAgent: ctx.get("user-agent"),
   headOnly: ctx.method === "HEAD",
-  countsAsPresent: ctx.query["presence"] !== "off",
+  countsAsPresent: queryOf(ctx)["presence"] !== "off",
 });
 
-function parseInput(route: Route, ctx: Context, body: unknown) {
+export const scopeOf = (ctx: Context, caller: Caller, request: Gone, deps: ApiDeps): Scope => ({
+  deps,
+  caller,
+  client: clientOf(ctx),
+  get gone() {
+    return request.signal;
+  },
+});
+
+function parseInput(route: Route, ctx: Context, { body, query }: { body: unknown; query: Query }) {
   return {
     params: route.params && parse(route.params, ctx["params"]),
-    query: route.query && parse(route.query, singleValues(ctx.query)),
+    query: route.query && parse(route.query, query),
     // No body at all is an empty one, so that the answer names each field that is missing.
     body: route.body && parse(route.body, body ?? {}),
     headers: route.headers && parse(route.headers, ctx.headers),
@@ -104,7 +114,3 @@ function takeBody(ctx: Context): unknown {
   ctx.state["from"] = from;
   return rest;
 }
-
-/** A parameter given twice is taken once, the last: `?limit=5&limit=6` is a mistake that hurts nobody. */
-const singleValues = (query: NodeJS.Dict<string | string[]>): Record<string, string | undefined> =>
-  Object.fromEntries(Object.entries(query).map(([key, value]) => [key, Array.isArray(value) ? value.at(-1) : value]));
