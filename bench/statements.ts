@@ -5,6 +5,7 @@ import { snapshotSql } from "../src/api/messages/unseen.ts";
 import { feedSql, PAGE } from "../src/api/realtime/feed.ts";
 import { myRoomsSql } from "../src/api/rooms/list-rooms.ts";
 import { endedSql } from "../src/api/tasks/cancel-task.ts";
+import { keptPlanSettings } from "../src/shared/db/kept-plans.ts";
 import { appendSql } from "../src/shared/log/append.ts";
 import { tailSql } from "../src/shared/log/tail.ts";
 import { moveSql } from "../src/worker/handlers/mark-seen.ts";
@@ -15,6 +16,8 @@ export interface Statement {
   readonly name: string;
   readonly sql: string;
   readonly parameters: readonly unknown[];
+  /** Whether it runs where plans are kept: in the worker, and in the tail. */
+  readonly kept?: true;
 }
 
 /** What runs for each message, poll and page, as it stands in the source, asked about the newest of a past. */
@@ -28,11 +31,16 @@ export async function hotStatements(database: pg.Client, { reader, largeRoom }: 
   const now = new Date().toISOString();
   const message = [[id], [largeRoom], [seq], [reader], ["hello"], [null], [now]];
   return [
-    { name: "look before a send", sql: factsSql, parameters: [[largeRoom], [reader], [id], [reader], ["key"]] },
-    { name: "append a message", sql: appendSql, parameters: [1, ...message, [], [], [], [], [], [], []] },
-    { name: "tail of the log", sql: tailSql, parameters: [head - 100, 500] },
+    {
+      name: "look before a send",
+      sql: factsSql,
+      parameters: [[largeRoom], [reader], [id], [reader], ["key"]],
+      kept: true,
+    },
+    { name: "append a message", sql: appendSql, parameters: [1, ...message, [], [], [], [], [], [], []], kept: true },
+    { name: "tail of the log", sql: tailSql, parameters: [head - 100, 500], kept: true },
     { name: "unseen", sql: snapshotSql, parameters: [reader, [], [], null, 100, false] },
-    { name: "mark as seen", sql: moveSql, parameters: [[largeRoom], [reader], [seq]] },
+    { name: "mark as seen", sql: moveSql, parameters: [[largeRoom], [reader], [seq]], kept: true },
     {
       name: "page of a history",
       sql: pageSql("id", "older"),
@@ -63,14 +71,29 @@ export interface Explained {
   readonly "Execution Time": number;
 }
 
+/** How Postgres means to answer it: where plans are kept, without knowing what is asked for. */
+export async function planOf(database: pg.Client, statement: Statement): Promise<PlanNode> {
+  if (!statement.kept) return (await explain(database, statement)).Plan;
+  return (await asItRuns(database, statement, "generic_plan", [])).Plan;
+}
+
 /** Runs it, and takes back what it has written. */
-export async function explain(database: pg.Client, { sql, parameters }: Statement): Promise<Explained> {
+export const explain = (database: pg.Client, statement: Statement): Promise<Explained> =>
+  asItRuns(database, statement, "analyze, buffers, timing off", statement.parameters);
+
+async function asItRuns(
+  database: pg.Client,
+  { sql, kept }: Statement,
+  how: string,
+  parameters: readonly unknown[],
+): Promise<Explained> {
   await database.query("begin");
   try {
-    const { rows } = await database.query<{ "QUERY PLAN": [Explained] }>(
-      `explain (analyze, buffers, timing off, format json) ${sql}`,
-      [...parameters],
-    );
+    for (const [name, value] of Object.entries(kept ? keptPlanSettings : {}))
+      await database.query(`set local ${name} = ${value}`);
+    const { rows } = await database.query<{ "QUERY PLAN": [Explained] }>(`explain (${how}, format json) ${sql}`, [
+      ...parameters,
+    ]);
     return rows[0]!["QUERY PLAN"][0];
   } finally {
     await database.query("rollback");

@@ -2,9 +2,9 @@ import { randomBytes } from "node:crypto";
 import { type ApiDeps, openApiDeps } from "../src/api/deps.ts";
 import { listen } from "../src/api/listen.ts";
 import { Closers } from "../src/shared/closers.ts";
-import { type Deps, openDeps } from "../src/shared/deps.ts";
 import { type Env, readEnv } from "../src/shared/env.ts";
 import { createLogger } from "../src/shared/logger.ts";
+import { openWorkerDeps } from "../src/worker/deps.ts";
 import { startWorker } from "../src/worker/worker.ts";
 import { freshDatabase, hasRedis, services } from "./services.ts";
 
@@ -67,7 +67,7 @@ export async function buildWorld({ backend, worker = true, env: extra = {} }: Wo
   };
   const start = async () => {
     const own = new Closers();
-    const deps: Deps = await openDeps({ env, log: createLogger(env, "worker"), closers: own });
+    const deps = await openWorkerDeps({ env, log: createLogger(env, "worker"), closers: own });
     await startWorker(deps, own);
     const close = once(() => own.closeAll(failToClose));
     closers.add("worker", close);

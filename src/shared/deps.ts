@@ -1,7 +1,8 @@
 import { type Backend, openBackend } from "./backend.ts";
 import { SharedClock } from "./clock.ts";
 import type { Closers } from "./closers.ts";
-import { type DatabaseOptions, type EntityManager, oneRow, openDatabase } from "./db/database.ts";
+import { type EntityManager, oneRow, openDatabase } from "./db/database.ts";
+import type { PoolManners } from "./db/pool.ts";
 import type { Env } from "./env.ts";
 import { createIds } from "./ids.ts";
 import type { Logger } from "./logger.ts";
@@ -19,16 +20,15 @@ export interface Deps {
   readonly newId: () => string;
 }
 
-export interface DepsOptions {
+export interface DepsOptions extends PoolManners {
   readonly env: Env;
   readonly log: Logger;
   readonly closers: Closers;
-  readonly onStatement?: DatabaseOptions["onStatement"];
 }
 
-export async function openDeps({ env, log, closers, onStatement }: DepsOptions): Promise<Deps> {
+export async function openDeps({ env, log, closers, ...manners }: DepsOptions): Promise<Deps> {
   if (!env.DATABASE_URL) throw new Error("DATABASE_URL is not set");
-  const orm = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL, log, onStatement });
+  const orm = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL, log, ...manners });
   closers.add("database", () => orm.close());
   await databaseReady(orm.em, log);
   const backend = await openBackend({ env, em: orm.em, closers, log });

@@ -1,4 +1,4 @@
-import { type EntityManager, inTransaction } from "../shared/db/database.ts";
+import { type EntityManager, inPipeline } from "../shared/db/database.ts";
 import type { JobData, JobName } from "../shared/jobs/catalog.ts";
 import { LogWrites } from "../shared/log/writes.ts";
 import { moveReadPointers } from "./handlers/mark-seen.ts";
@@ -19,7 +19,7 @@ const handlers: { readonly [N in JobName]: Handler<JobData<N>> } = {
 
 /** Everything of a batch in one transaction, announced by its own commit: all there or not at all. */
 export function storeBatch(em: EntityManager, batch: readonly TakenJob[]): Promise<Map<string, Outcome>> {
-  return inTransaction(em, async (tx) => {
+  return inPipeline(em, async (tx) => {
     const writes = new LogWrites();
     const outcomes = new Map<string, Outcome>();
     const handle = async <N extends JobName>(name: N): Promise<void> => {
@@ -28,7 +28,10 @@ export function storeBatch(em: EntityManager, batch: readonly TakenJob[]): Promi
     };
     for (const name of Object.keys(handlers) as JobName[]) await handle(name);
     for (const job of batch) tellRefusal(job, outcomes.get(job.id), writes);
-    await writes.flush(tx);
+    const written = writes.flush(tx);
+    // Else the commit goes out with them: it tells whether they were written.
+    if (writes.needsPositions) await written;
+    else written.catch(() => {});
     return outcomes;
   });
 }

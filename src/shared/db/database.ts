@@ -1,24 +1,24 @@
 import { DeadlockException } from "@mikro-orm/core";
 import { Migrator } from "@mikro-orm/migrations";
-import { type EntityManager, MikroORM } from "@mikro-orm/postgresql";
+import { type EntityManager, MikroORM, type PostgreSqlConnection } from "@mikro-orm/postgresql";
 import { CompiledQuery, type Kysely } from "kysely";
-import pg from "pg";
+import type pg from "pg";
 import type { Logger } from "../logger.ts";
 import { within } from "../within.ts";
 import { entities } from "./entities.ts";
+import { forKeptPlans } from "./kept-plans.ts";
 import { migrations } from "./migrations/index.ts";
+import { type PoolManners, preparePool } from "./pool.ts";
 
 export type { EntityManager } from "@mikro-orm/postgresql";
 export type Orm = MikroORM;
 
-export interface DatabaseOptions {
+export interface DatabaseOptions extends PoolManners {
   readonly url: string;
   readonly poolSize: number;
   readonly log: Logger;
   /** 0 for as long as it takes. */
   readonly statementTimeoutMs?: number;
-  /** Called with every statement; the tests count with it. */
-  readonly onStatement?: ((sql: string) => void) | undefined;
 }
 
 export async function openDatabase({
@@ -26,7 +26,7 @@ export async function openDatabase({
   poolSize,
   log,
   statementTimeoutMs = 30_000,
-  onStatement,
+  ...manners
 }: DatabaseOptions): Promise<Orm> {
   return MikroORM.init({
     clientUrl: url,
@@ -42,7 +42,7 @@ export async function openDatabase({
     },
     pool: { min: 0, max: poolSize },
     driverOptions: {
-      onPoolCreated: preparePool(onStatement),
+      onPoolCreated: preparePool(manners),
       // A database that hangs is a database that is away; parked reads do not hold a connection.
       connectionTimeoutMillis: 5_000,
       keepAlive: true,
@@ -50,6 +50,7 @@ export async function openDatabase({
       // Whoever stands still in the middle of a transaction holds up all who need its locks.
       idle_in_transaction_session_timeout: 5_000,
       application_name: "parley",
+      ...(manners.keepPlans && forKeptPlans),
     },
     // Loading is explicit everywhere: no request shares another's identity map.
     allowGlobalContext: true,
@@ -57,23 +58,6 @@ export async function openDatabase({
     colors: false,
     debug: false,
   });
-}
-
-/** 64-bit integers arrive as numbers (positions stay far below 2^53), and every statement can be counted. */
-function preparePool(onStatement: DatabaseOptions["onStatement"]) {
-  return (pool: pg.Pool): void => {
-    (pool.options.types as pg.TypeOverrides).setTypeParser(pg.types.builtins.INT8, Number);
-    if (!onStatement) return;
-    pool.on("connect", (client) => {
-      const query = client.query.bind(client) as (...args: unknown[]) => unknown;
-      const counted = (...args: unknown[]): unknown => {
-        const [first] = args;
-        onStatement(typeof first === "string" ? first : String((first as { text?: string }).text));
-        return query(...args);
-      };
-      client.query = counted as typeof client.query;
-    });
-  };
 }
 
 /** A database that hangs is a database that is away: whoever asked is told so, and not left to wait. */
@@ -104,15 +88,28 @@ const ASKS_AGAIN = new Set(["40001", "40P01"]);
  * The one way to open a transaction: the outermost command opens it, the rest take `tx`. It runs again when Postgres
  * asks, so the callback loads its own rows and touches nothing else.
  */
-export async function inTransaction<T>(
+export const inTransaction = <T>(em: EntityManager, work: Work<T>, attempts = 3): Promise<T> =>
+  untilItHolds(transact, em, work, attempts);
+
+/**
+ * The same on a pool that keeps its plans, for plain SQL alone: statements that are sent together travel together, and
+ * what the callback has not waited for is waited for with the commit.
+ */
+export const inPipeline = <T>(em: EntityManager, work: Work<T>, attempts = 3): Promise<T> =>
+  untilItHolds(transactInPipeline, em, work, attempts);
+
+type Work<T> = (tx: EntityManager) => Promise<T>;
+
+async function untilItHolds<T>(
+  attemptIt: (em: EntityManager, work: Work<T>) => Promise<T>,
   em: EntityManager,
-  work: (tx: EntityManager) => Promise<T>,
-  attempts = 3,
+  work: Work<T>,
+  attempts: number,
 ): Promise<T> {
-  if (em.isInTransaction()) throw new Error("inTransaction inside a transaction: pass `tx` down instead");
+  if (em.isInTransaction()) throw new Error("a transaction inside a transaction: pass `tx` down instead");
   for (let attempt = 1; ; attempt++) {
     try {
-      return await transact(em, work);
+      return await attemptIt(em, work);
     } catch (error) {
       const asksAgain = error instanceof DeadlockException || ASKS_AGAIN.has(sqlState(error) ?? "");
       if (attempt >= attempts || !asksAgain) throw error;
@@ -121,7 +118,7 @@ export async function inTransaction<T>(
 }
 
 /** Not the manager's own `transactional`: a connection that breaks in the middle it never gives back to the pool. */
-function transact<T>(em: EntityManager, work: (tx: EntityManager) => Promise<T>): Promise<T> {
+function transact<T>(em: EntityManager, work: Work<T>): Promise<T> {
   const client = em.getConnection().getClient<unknown>();
   return client.transaction().execute(async (transaction) => {
     const tx = em.fork({ clear: true });
@@ -130,6 +127,35 @@ function transact<T>(em: EntityManager, work: (tx: EntityManager) => Promise<T>)
     await tx.flush();
     return result;
   });
+}
+
+async function transactInPipeline<T>(em: EntityManager, work: Work<T>): Promise<T> {
+  const pool = await (em.getConnection() as PostgreSqlConnection).getNativeClient();
+  const client = await pool.connect();
+  const sent: Promise<unknown>[] = [];
+  const send = (sql: string, parameters?: unknown[]): Promise<pg.QueryResult> => {
+    const answer = client.query(sql, parameters);
+    answer.catch(() => {}); // it is told at the end, whoever waited for it
+    sent.push(answer);
+    return answer;
+  };
+  let broken: unknown;
+  try {
+    void send("begin");
+    const tx = em.fork({ clear: true });
+    tx.setTransactionContext({ executeQuery: (query: CompiledQuery) => send(query.sql, [...query.parameters]) });
+    const result = await work(tx);
+    void send("commit");
+    await Promise.all(sent);
+    return result;
+  } catch (error) {
+    await client.query("rollback").catch((cause: unknown) => {
+      broken = cause;
+    });
+    throw error;
+  } finally {
+    client.release(broken !== undefined);
+  }
 }
 
 /** The SQLSTATE of a driver's error, also where the ORM has wrapped it. */

@@ -1,7 +1,10 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import { forKeptPlans, keepPlans } from "../db/kept-plans.ts";
 import { messageColumns, messageOf } from "../db/message-row.ts";
 import type { Logger } from "../logger.ts";
 import { channels, type Entry, type EntryRow, toEntry } from "./entry.ts";
+import { Pace } from "./pace.ts";
 
 const PAGE = 500;
 /** The NOTIFY of a commit may get lost with its connection; this is how long that can delay anybody. */
@@ -33,6 +36,7 @@ export class Tail {
   readonly #log: Logger;
   #client: pg.Client | undefined;
   #pos = -1;
+  readonly #pace = new Pace();
   #epoch = "";
   #reading: Promise<void> | undefined;
   #again = false;
@@ -83,14 +87,14 @@ export class Tail {
       // A statement that hangs would hold up every reader: better to start over on a new connection.
       query_timeout: 10_000,
       types: numbersForInt8(),
+      ...forKeptPlans,
     });
+    keepPlans(client);
     client.on("error", () => this.#lost(client));
     client.on("end", () => this.#lost(client));
     client.on("notification", ({ channel, payload }) => this.#notified(channel, payload ?? ""));
     try {
       await client.connect();
-      // A plan that was made while the tables were young would be kept, and read more with every message.
-      await client.query("set plan_cache_mode = force_custom_plan");
       // Listening comes first: what commits from here on is announced, what committed before is read.
       for (const channel of Object.values(channels)) await client.query(`listen ${channel}`);
       await this.#findHead(client);
@@ -130,7 +134,7 @@ export class Tail {
       this.#again = true;
       return;
     }
-    this.#reading = this.#readToHead().finally(() => {
+    this.#reading = this.#gather().finally(() => {
       this.#reading = undefined;
       if (this.#again) {
         this.#again = false;
@@ -139,12 +143,19 @@ export class Tail {
     });
   }
 
+  async #gather(): Promise<void> {
+    const { waitMs } = this.#pace;
+    if (waitMs > 0) await sleep(waitMs);
+    this.#pace.read();
+    await this.#readToHead();
+  }
+
   async #readToHead(): Promise<void> {
     for (;;) {
       const client = this.#client;
       if (!client) return;
       try {
-        const { rows } = await client.query<EntryRow>({ name: "tail", text: tailSql, values: [this.#pos, PAGE] });
+        const { rows } = await client.query<EntryRow>(tailSql, [this.#pos, PAGE]);
         if (rows.length > 0) this.#handOut(rows.map(toEntry));
         if (rows.length < PAGE) return;
       } catch (error) {

@@ -36,18 +36,27 @@ export class LogWrites {
     this.#leaves.push({ roomId, userId, entry: this.entries.length - 1 });
   }
 
+  /** Whether something else is written once the entries have their positions. */
+  get needsPositions(): boolean {
+    return this.#joins.length + this.#leaves.length > 0;
+  }
+
   /** @returns the position of the first entry, if there is any. */
   async flush(tx: EntityManager): Promise<number | undefined> {
-    let first: number | undefined;
-    if (this.entries.length + this.messages.length > 0) {
-      first = (await append(tx, this)) + 1;
-      const at = ({ roomId, userId, entry }: Turn) => ({ roomId, userId, pos: first! + entry });
+    const told = this.#tellSilentTasks(tx);
+    const base = this.entries.length + this.messages.length > 0 ? append(tx, this) : undefined;
+    if (this.needsPositions) {
+      const first = (await base!) + 1;
+      const at = ({ roomId, userId, entry }: Turn) => ({ roomId, userId, pos: first + entry });
       await openMemberships(tx, this.#joins.map(at));
       await closeMemberships(tx, this.#leaves.map(at));
     }
-    if (this.silentTasks.length > 0) {
-      await rows(tx, `select pg_notify('${channels.task}', id) from unnest($1::text[]) as t (id)`, [this.silentTasks]);
-    }
-    return first;
+    await told;
+    return base && (await base) + 1;
+  }
+
+  async #tellSilentTasks(tx: EntityManager): Promise<void> {
+    if (this.silentTasks.length === 0) return;
+    await rows(tx, `select pg_notify('${channels.task}', id) from unnest($1::text[]) as t (id)`, [this.silentTasks]);
   }
 }

@@ -22,8 +22,8 @@ export async function placeMessages(
   const directRooms = await ensureDirectRooms(tx, sends, writes);
   const roomOf = (task: SendTask): number | undefined => task.data.roomId ?? directRooms.get(task.id);
 
-  const rooms = await lockRooms(tx, sends.map(roomOf));
-  const facts = await readFacts(tx, sends, roomOf);
+  // Sent together and done one after the other: the facts are read when the rooms are locked.
+  const [rooms, facts] = await Promise.all([lockRooms(tx, sends.map(roomOf)), readFacts(tx, sends, roomOf)]);
   for (const task of sends) outcomes.set(task.id, settle(task, roomOf(task), { rooms, facts, writes }));
   return outcomes;
 }

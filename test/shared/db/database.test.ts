@@ -1,6 +1,17 @@
 import { expect } from "chai";
 import pg from "pg";
-import { inTransaction, isDatabaseAway, oneRow, rows } from "../../../src/shared/db/database.ts";
+import { Closers } from "../../../src/shared/closers.ts";
+import {
+  type EntityManager,
+  inPipeline,
+  inTransaction,
+  isDatabaseAway,
+  oneRow,
+  rows,
+  violatedConstraint,
+} from "../../../src/shared/db/database.ts";
+import { createLogger } from "../../../src/shared/logger.ts";
+import { openWorkerDeps } from "../../../src/worker/deps.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 describe("the database", () => {
@@ -49,5 +60,70 @@ describe("the database", () => {
     const hung = await rows(w.deps.em, "select pg_sleep(6)").catch((error: unknown) => error);
     expect(isDatabaseAway(hung)).to.equal(true);
     expect(performance.now() - askedAt).to.be.below(7_000);
+  });
+});
+
+describe("a pipeline", () => {
+  let w: World;
+  let closers: Closers;
+  let em: EntityManager;
+
+  before(async () => {
+    w = await buildWorld({ worker: false });
+    closers = new Closers();
+    const env = { ...w.env, DATABASE_POOL: 2 };
+    ({ em } = await openWorkerDeps({ env, log: createLogger({ LOG_LEVEL: "silent" }, "test"), closers }));
+    await rows(em, "create table piped (n int primary key)");
+  });
+  after(async () => {
+    await closers.closeAll((name, cause) => {
+      throw new Error(`could not close ${name}`, { cause });
+    });
+    await w.close();
+  });
+
+  const kept = async () => (await rows<{ n: number }>(em, "select n from piped order by n")).map(({ n }) => n);
+  const insert = (tx: EntityManager, n: number) => rows(tx, "insert into piped values ($1)", [n]);
+
+  it("commits what nobody has waited for", async () => {
+    const answer = await inPipeline(em, async (tx) => {
+      void insert(tx, 1);
+      void insert(tx, 2);
+      return "done";
+    });
+    expect(answer).to.equal("done");
+    expect(await kept()).to.deep.equal([1, 2]);
+  });
+
+  it("fails, and leaves nothing behind, when something failed that nobody has waited for", async () => {
+    const failing = inPipeline(em, async (tx) => {
+      void insert(tx, 3);
+      insert(tx, 1).catch(() => {});
+    });
+    expect(violatedConstraint(await failing.catch((error: unknown) => error))).to.equal("piped_pkey");
+    expect(await kept()).to.deep.equal([1, 2]);
+  });
+
+  it("runs again when Postgres asks for it, for what nobody has waited for as well", async () => {
+    let attempts = 0;
+    await inPipeline(em, async (tx) => {
+      await insert(tx, 4);
+      if (++attempts < 3) rows(tx, "do $$ begin raise exception using errcode = '40001'; end $$").catch(() => {});
+    });
+    expect(attempts).to.equal(3);
+    expect(await kept()).to.deep.equal([1, 2, 4]);
+  });
+
+  it("has as many connections as before when more of them than it has broke in the middle", async () => {
+    for (let i = 0; i < 5; i++) {
+      const broken = await inPipeline(em, async (tx) => {
+        const { pid } = (await oneRow<{ pid: number }>(tx, "select pg_backend_pid() as pid"))!;
+        await rows(w.deps.em, "select pg_terminate_backend($1)", [pid]);
+        await insert(tx, 5);
+      }).catch((error: unknown) => error);
+      expect(isDatabaseAway(broken), String(broken)).to.equal(true);
+    }
+    await Promise.all([inPipeline(em, (tx) => insert(tx, 6)), inPipeline(em, (tx) => insert(tx, 7))]);
+    expect(await kept()).to.deep.equal([1, 2, 4, 6, 7]);
   });
 });

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import pg from "pg";
 import { makePast, type Past } from "../../../bench/past.ts";
-import { explain, hotStatements, nodesOf, pagesOf } from "../../../bench/statements.ts";
+import { explain, hotStatements, nodesOf, pagesOf, planOf } from "../../../bench/statements.ts";
 import { freshDatabase } from "../../services.ts";
 
 /** With what is said, and with who is there. */
@@ -56,8 +56,7 @@ async function filled(messages: number): Promise<Filled> {
 const readWhole = async ({ client, past }: Filled, tables: readonly string[]): Promise<string[]> => {
   const found: string[] = [];
   for (const statement of await hotStatements(client, past)) {
-    const { Plan } = await explain(client, statement);
-    const whole = nodesOf(Plan).filter((node) => node["Node Type"] === "Seq Scan");
+    const whole = nodesOf(await planOf(client, statement)).filter((node) => node["Node Type"] === "Seq Scan");
     const grown = whole.map((node) => node["Relation Name"]!).filter((table) => tables.includes(table));
     found.push(...grown.map((table) => `${statement.name}: ${table}`));
   }
