@@ -20,5 +20,8 @@ async function build(): Promise<void> {
   }
 }
 
-const isViteMissing = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND" && /'vite'/.test(error.message);
+function isViteMissing(error: unknown): boolean {
+  return (
+    error instanceof Error && "code" in error && error.code === "ERR_MODULE_NOT_FOUND" && /'vite'/.test(error.message)
+  );
+}

@@ -10,7 +10,7 @@ export const builtFolder = join(root, "dist", "web");
 export const printFile = "sources.sha256";
 
 /** Whatever the page is made of: the client is part of it, and the lock file says which libraries are. */
-const parts = ["src/web/**/*", "src/client/**/*.ts", "package-lock.json"];
+const parts = ["src/web/**/*", "src/client/**/*.ts", "package-lock.json", "tsconfig.json"];
 
 /** By content and not by time: a checkout gives files any time it likes. */
 export function printOfSources(): string {
