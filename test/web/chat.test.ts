@@ -99,6 +99,29 @@ describe("the chat page", function () {
     await cid!.getByText("No chats yet").waitFor();
   });
 
+  it("an owner renames a group, brings people in and puts them out", async () => {
+    const [annName, beaName] = [nameOf("ann"), nameOf("bea")];
+    const [ann, bea] = await Promise.all([here.settle(annName), here.settle(beaName)]);
+    const [before, after] = [nameOf("walkers"), nameOf("runners")];
+    await tab(ann, "Groups").click();
+    await ann.getByRole("button", { name: "New group" }).click();
+    await ann.getByLabel("Name").fill(before);
+    await ann.getByRole("button", { name: "Create" }).click();
+    await ann.getByRole("button", { name: "About this group" }).click();
+    await ann.getByRole("button", { name: "Add people" }).click();
+    await ann.getByLabel("Search new members").fill(beaName);
+    await ann.getByRole("checkbox", { name: beaName }).check();
+    await ann.getByRole("button", { name: "Add", exact: true }).click();
+    await chat(bea, before).click();
+    await ann.getByText("Rename, or open to all").click();
+    await ann.getByLabel("Name").fill(after);
+    await ann.getByRole("button", { name: "Save" }).click();
+    await bea.getByRole("heading", { name: after }).waitFor();
+    await ann.getByRole("button", { name: `Remove ${beaName}` }).click();
+    await bea.getByText("not yours to see").waitFor();
+    await bea.getByText("No chats yet").waitFor();
+  });
+
   it("shows who is there, and what they say of themselves", async () => {
     const [annName, beaName] = [nameOf("ann"), nameOf("bea")];
     const [ann, bea] = await Promise.all([here.settle(annName), here.settle(beaName)]);

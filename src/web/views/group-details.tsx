@@ -3,10 +3,11 @@ import { client, problemOf } from "../client.ts";
 import { state } from "../live/store.ts";
 import { goTo } from "../route.ts";
 import { titleOf } from "../state/select.ts";
-import type { RoomState } from "../state/state.ts";
+import type { MemberState, RoomState } from "../state/state.ts";
 import { Avatar, statusText } from "./avatar.tsx";
 import { closeDialog, Dialog } from "./dialog.tsx";
 import { FormProblem } from "./field.tsx";
+import { OwnGroup } from "./own-group.tsx";
 import { PickPeople } from "./pick-people.tsx";
 import { useSubmit } from "./use-submit.ts";
 
@@ -14,24 +15,43 @@ import { useSubmit } from "./use-submit.ts";
 export function GroupDetails({ roomId }: { roomId: number }) {
   const room = state.value.rooms.get(roomId);
   if (!room) return null;
+  const { meId } = state.value;
+  const isMine = room.members.some(({ id, role }) => id === meId && role === "owner");
   return (
-    <Dialog title={titleOf(room, state.value.meId)}>
+    <Dialog title={titleOf(room, meId)}>
       <ul class="members" aria-label="Members">
         {room.members.map((member) => (
-          <li key={member.id} class="row">
-            <Avatar name={member.username} id={member.id} userId={member.id} />
-            <span class="row-text">
-              <bdi class="row-title">{member.username}</bdi>
-              <span class="row-more" dir="auto">
-                {member.role === "owner" ? `owner · ${statusText(member.id)}` : statusText(member.id)}
-              </span>
-            </span>
-          </li>
+          <MemberRow key={member.id} roomId={roomId} member={member} mayRemove={isMine && member.id !== meId} />
         ))}
       </ul>
       <AddPeople room={room} />
+      {isMine && <OwnGroup room={room} />}
       <Leave room={room} />
     </Dialog>
+  );
+}
+
+function MemberRow({ roomId, member, mayRemove }: { roomId: number; member: MemberState; mayRemove: boolean }) {
+  const [wrong, setWrong] = useState<string>();
+  const remove = (): void => {
+    client.rooms.removeMember(roomId, member.id).catch((error: unknown) => setWrong(problemOf(error).detail));
+  };
+  const status = member.role === "owner" ? `owner · ${statusText(member.id)}` : statusText(member.id);
+  return (
+    <li class="row">
+      <Avatar name={member.username} id={member.id} userId={member.id} />
+      <span class="row-text">
+        <bdi class="row-title">{member.username}</bdi>
+        <span class="row-more" dir="auto">
+          {wrong ?? status}
+        </span>
+      </span>
+      {mayRemove && (
+        <button type="button" class="button small" aria-label={`Remove ${member.username}`} onClick={remove}>
+          Remove
+        </button>
+      )}
+    </li>
   );
 }
 
