@@ -115,9 +115,12 @@ describe("the chat page, when things break", function () {
     await say(ann, "remember this place");
     await lastTick(ann, "Stored").waitFor();
     const { accessToken } = await sessionOf(ann);
+    await ann.getByRole("button", { name: "Account" }).click();
+    await ann.getByRole("dialog").waitFor();
     await call(here.world, "POST", "/v1/auth/logout", { headers: { authorization: `Bearer ${accessToken}` } });
     await ann.getByText("Your session has ended.").waitFor();
     await signIn(ann, annName);
+    expect(await ann.getByRole("dialog").count()).to.equal(0);
     await bubbles(ann).getByText("remember this place").waitFor();
   });
 

@@ -15,7 +15,9 @@ export function say(text: string): void {
   gathered.push(text);
   if (gathered.length > 1) return;
   setTimeout(() => {
-    announcement.value = gathered.length <= 2 ? gathered.join(". ") : `${gathered.length} new messages`;
+    const told = gathered.length <= 2 ? gathered.join(". ") : `${gathered.length} new messages`;
+    // What is the same as before would not be read out again.
+    announcement.value = told === announcement.value ? `${told}\u00A0` : told;
     gathered = [];
   }, GATHER_MS);
 }

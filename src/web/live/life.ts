@@ -3,11 +3,14 @@ import { session } from "../client.ts";
 import { forgetTyping } from "../state/apply.ts";
 import { unseenTotal } from "../state/select.ts";
 import { emptyState } from "../state/state.ts";
+import { announcement } from "./announce.ts";
+import { heard } from "./connection.ts";
 import { follow, stopFollowing } from "./follow.ts";
 import { loading } from "./history.ts";
 import { forgetSends, sendLeftBehind } from "./outbox.ts";
 import { stopWatchingPeople, watchPeople } from "./people.ts";
 import { forgetLooks } from "./seen.ts";
+import { sendTimes } from "./send-times.ts";
 import { change, isLoaded, state } from "./store.ts";
 
 const FORGET_TYPING_EVERY_MS = 1_000;
@@ -48,6 +51,9 @@ function end(): void {
     forgetLooks();
     isLoaded.value = false;
     loading.value = new Map();
+    announcement.value = "";
+    heard.value = [];
+    sendTimes.value = {};
     state.value = emptyState(0);
   });
 }

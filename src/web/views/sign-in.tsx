@@ -1,11 +1,14 @@
 import { useEffect, useState } from "preact/hooks";
 import { client, hasExpired, isDemo } from "../client.ts";
 import icon from "../icon.svg";
+import { closeDialog } from "./dialog.tsx";
 import { Field, FormProblem } from "./field.tsx";
 import { givenText, textOf, useSubmit } from "./use-submit.ts";
 
 export function SignIn() {
   const [isNew, setNew] = useState(false);
+  // One that was open when the session ended belongs to whoever had it.
+  useEffect(closeDialog, []);
   return (
     <main class="sign-in">
       <div class="sign-in-card">
