@@ -58,7 +58,7 @@ async function writePackage(): Promise<void> {
     types: "./types/index.d.ts",
     files: ["index.js", "types"],
     sideEffects: false,
-    engines: { node: ">=22" },
+    engines: { node: ">=20" },
   };
   await writeFile(join(folder, "package.json"), `${JSON.stringify(manifest, null, 2)}\n`);
   await copyFile(join(root, "src", "client", "README.md"), join(folder, "README.md"));

@@ -9,7 +9,7 @@ export const longPollLine: Line = async function* (from, { door, patience, signa
   let cursor: string | undefined;
   do {
     const query = { offset, ...live, cursor };
-    const timeoutMs = patience.pollMs + patience.requestMs;
+    const timeoutMs = ("live" in live ? patience.pollMs : 0) + patience.requestMs;
     const { headers, body } = await door.ask<Entry[] | undefined>("GET", "/v1/events", { query, signal, timeoutMs });
     const next = headers.get("stream-next-offset");
     if (next === null) throw unreachable("The answer says not from where to go on");

@@ -1,3 +1,4 @@
+import { Deferred } from "../deferred.ts";
 import type { Door } from "../door.ts";
 import { Deadline, type Patience } from "../patience.ts";
 import { persist } from "../persist.ts";
@@ -35,7 +36,7 @@ const NOT_SENT = "It was cancelled before it was sent";
 export async function deliver(job: Job, deps: DeliverDeps, onAccepted: (id: string) => void): Promise<Message> {
   const { door, witness, closed } = deps;
   const work = new Deadline(undefined, closed, door.sessions.life);
-  const told = Promise.withResolvers<Message>();
+  const told = new Deferred<Message>();
   const letGo = [witness.onStored(job.clientKey, told.resolve)];
   const accept = (id: string): void => {
     letGo.push(witness.onFailed(id, told.reject));

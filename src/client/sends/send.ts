@@ -1,3 +1,4 @@
+import { Deferred } from "../deferred.ts";
 import type { Problem } from "../problem.ts";
 import { randomId } from "../random-id.ts";
 import type { Message } from "../views.ts";
@@ -40,9 +41,9 @@ export interface SendHandle {
 
 /** What is promised of one try; nobody has to look. */
 class Promised {
-  readonly accepted = Promise.withResolvers<{ messageId: string; taskId: string }>();
-  readonly stored = Promise.withResolvers<Message>();
-  readonly seen = Promise.withResolvers<Seen>();
+  readonly accepted = new Deferred<{ messageId: string; taskId: string }>();
+  readonly stored = new Deferred<Message>();
+  readonly seen = new Deferred<Seen>();
   readonly cancel = new AbortController();
 
   constructor() {
