@@ -37,8 +37,8 @@ export function town(env: Record<string, string> = {}): Town {
     if (!(await isBuilt())) await buildPage();
     await mkdir(screenshots, { recursive: true });
     world = await buildWorld({ env: { AUTH_MODE: "token", ...env } });
-    // As root Chromium runs without its sandbox or not at all.
-    browser = await chromium.launch({ executablePath, args: process.getuid?.() === 0 ? ["--no-sandbox"] : [] });
+    // As root Chromium runs without its sandbox or not at all; playwright-core leaves it out unless it is asked for.
+    browser = await chromium.launch({ executablePath });
   });
   afterEach(async () => {
     for (const context of browser?.contexts() ?? []) await context.close();

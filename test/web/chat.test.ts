@@ -175,6 +175,19 @@ describe("the chat page", function () {
     expect(await bubbles(bea).count()).to.equal(130);
   });
 
+  it("says in demo mode who is there and how to be them, and nowhere else", async () => {
+    const demo = await here.world.startApi({ AUTH_MODE: "demo" });
+    const body = { username: "user_1", password: "Passw0rd!" };
+    expect((await call(demo, "POST", "/v1/users", { body })).status).to.equal(201);
+    const [ann, bea] = await Promise.all([here.arrive({ url: demo.url }), here.arrive()]);
+    await ann.getByText("Demo mode:").waitFor();
+    expect(await bea.getByText("Demo mode:").count()).to.equal(0);
+    await ann.getByLabel("Username or e-mail").fill("user_1");
+    await ann.getByLabel("Password").fill(await ann.locator("code").innerText());
+    await ann.getByLabel("Password").press("Enter");
+    await ann.getByText("No chats yet").waitFor();
+  });
+
   it("signs out, here and in the other tab", async () => {
     const ann = await here.settle(nameOf("ann"));
     const second = await ann.context().newPage();

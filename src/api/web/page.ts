@@ -47,7 +47,8 @@ export function webPage({ mode, folder = builtFolder }: Options): Middleware {
 function answerPage(ctx: Context, page: Page | undefined): void {
   if (!page)
     throw new AppError("route_not_found", "The page is not built: npm run build:web builds it; the API is here");
-  ctx.set({ "Cache-Control": "no-cache", ETag: page.etag, Vary: "Accept", "Content-Security-Policy": POLICY });
+  ctx.set({ "Cache-Control": "no-cache", ETag: page.etag, "Content-Security-Policy": POLICY });
+  ctx.vary("Accept");
   ctx.status = 200;
   ctx.type = "html";
   ctx.body = page.html;
@@ -57,7 +58,8 @@ function answerPage(ctx: Context, page: Page | undefined): void {
 /** The name changes with the content, so that nobody need ask twice. */
 function answerAsset(ctx: Context, { type, plain, br, gzip }: Asset): void {
   const encoding = (["br", "gzip"] as const).find((name) => ctx.acceptsEncodings(name) === name);
-  ctx.set({ "Cache-Control": "public, max-age=31536000, immutable", Vary: "Accept-Encoding" });
+  ctx.set("Cache-Control", "public, max-age=31536000, immutable");
+  ctx.vary("Accept-Encoding");
   if (encoding) ctx.set("Content-Encoding", encoding);
   ctx.type = type;
   ctx.body = encoding ? { br, gzip }[encoding] : plain;

@@ -80,10 +80,8 @@ describe("the chat page's files", () => {
   it("has files whose names change with what is in them, packed as the browser likes it", async () => {
     const path = await script();
     const plain = await bytes(path, "identity");
-    expect(plain.headers).to.include({
-      "cache-control": "public, max-age=31536000, immutable",
-      vary: "Accept-Encoding",
-    });
+    expect(plain.headers["cache-control"]).to.equal("public, max-age=31536000, immutable");
+    expect(plain.headers["vary"]).to.include("Accept-Encoding");
     expect(plain.headers["content-type"]).to.equal("text/javascript; charset=utf-8");
     expect(plain.headers).to.not.have.property("content-encoding");
     const gzip = await bytes(path, "gzip");
