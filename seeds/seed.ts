@@ -1,4 +1,5 @@
 import type { ApiDeps } from "../src/api/deps.ts";
+import { Gone } from "../src/api/http/gone.ts";
 import { sendMessage, type Target } from "../src/api/messages/send-message.ts";
 import { enqueueMarks } from "../src/api/messages/unseen.ts";
 import { createRoom } from "../src/api/rooms/create-room.ts";
@@ -83,7 +84,7 @@ async function say(senderId: number | undefined, target: Target, text: string, k
   return 1;
 }
 
-const never = new AbortController().signal;
+const never = new Gone();
 
 async function markSeen(
   roomId: number,

@@ -1,4 +1,5 @@
 import type { ApiDeps } from "../deps.ts";
+import type { Gone } from "../http/gone.ts";
 import type { Scope } from "../http/route.ts";
 import type { Marks } from "../messages/ack.ts";
 import { listRoomMessages } from "../messages/list-messages.ts";
@@ -57,7 +58,7 @@ const classicStates = {
 } as const satisfies Record<TaskView["state"], string>;
 
 /** Whoever knows the id may ask: these paths do not say who is asking. */
-export async function taskState(id: string, gone: AbortSignal, deps: ApiDeps) {
+export async function taskState(id: string, gone: Gone, deps: ApiDeps) {
   const task = await getTask({ id, waitMs: 0, senderId: undefined, gone }, deps);
   return { state: classicStates[task.state], result: await resultOf(task, deps) };
 }

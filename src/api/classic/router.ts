@@ -125,7 +125,7 @@ function addMessages(router: Router, deps: ApiDeps): void {
     ctx.body = envelope(await readRoom(id, await act(ctx, query(ctx, acting).user_id, deps)));
   });
   router.get("/chat/task_state/:id", async (ctx: Context) => {
-    ctx.body = await taskState(String(ctx["params"].id).toLowerCase(), new Gone(ctx.res).signal, deps);
+    ctx.body = await taskState(String(ctx["params"].id).toLowerCase(), new Gone(ctx.res), deps);
   });
 }
 

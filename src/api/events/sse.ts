@@ -51,7 +51,7 @@ class EventStream {
     this.#scope = scope;
     this.#leave = deps.ephemeral.listen(caller.id, (what, rooms) => this.#hear(what, rooms), client.countsAsPresent);
     this.stream.once("close", () => this.#letGo());
-    gone.addEventListener("abort", () => this.#end(), { once: true });
+    gone.onAbort(() => this.#end());
   }
 
   /** What there is page by page, and then what comes. */

@@ -1,22 +1,21 @@
 import type { ServerResponse } from "node:http";
 
 /**
- * Tells those who wait that nobody waits for them any more: the connection closed before the answer was out, or the
- * session ended. Most requests wait for nothing, so that it is made ready for the first who asks.
+ * Whether nobody waits for an answer any more: its connection closed before the answer was out, or the session ended.
+ * An `AbortSignal` in what it does, of a tenth of the weight: every parked read holds one.
  */
 export class Gone {
-  readonly #response: ServerResponse;
-  #controller: AbortController | undefined;
+  readonly #response: ServerResponse | undefined;
+  #listeners: Set<() => void> | undefined;
   #aborted = false;
   #reason: unknown;
 
-  constructor(response: ServerResponse) {
+  constructor(response?: ServerResponse) {
     this.#response = response;
   }
 
-  get signal(): AbortSignal {
-    this.#controller ??= this.#watch();
-    return this.#controller.signal;
+  get aborted(): boolean {
+    return this.#aborted || (this.#response !== undefined && isCut(this.#response));
   }
 
   get reason(): unknown {
@@ -28,17 +27,24 @@ export class Gone {
     if (this.#aborted) return;
     this.#aborted = true;
     this.#reason = reason;
-    this.#controller?.abort(reason);
+    for (const listener of [...(this.#listeners ?? [])]) listener();
   }
 
-  #watch(): AbortController {
-    const controller = new AbortController();
-    if (this.#aborted) controller.abort(this.#reason);
-    const closed = (): void => {
-      if (!this.#response.writableFinished) this.abort();
-    };
-    if (this.#response.closed) closed();
-    else this.#response.once("close", closed);
-    return controller;
+  /** Whoever asks too late is told as well. @returns how not to be told. */
+  onAbort(listener: () => void): () => void {
+    this.#listeners ??= this.#watch();
+    this.#listeners.add(listener);
+    if (this.aborted) queueMicrotask(() => this.#listeners?.delete(listener) && listener());
+    return () => void this.#listeners?.delete(listener);
+  }
+
+  #watch(): Set<() => void> {
+    const response = this.#response;
+    response?.once("close", () => {
+      if (isCut(response)) this.abort();
+    });
+    return new Set();
   }
 }
+
+const isCut = (response: ServerResponse): boolean => response.closed && !response.writableFinished;

@@ -41,15 +41,15 @@ async function answer(route: Route, ctx: Context, deps: ApiDeps): Promise<void> 
   if (budget !== "none") setHeaders(ctx, await deps.limits.take(budget, caller?.id, ctx.ip));
   const query = queryOf(ctx);
   const input = parseInput(route, ctx, { body, query });
-  const request = new Gone(ctx.res);
+  const gone = new Gone(ctx.res);
   // A read may be parked for long; what ends the session itself, like a sign-out, may not end with it.
   const endsWith = caller && route.method === "get" ? [caller.credential, `user:${caller.id}` as const] : [];
-  const detach = deps.credentials.attach(endsWith, request);
+  const detach = deps.credentials.attach(endsWith, gone);
   try {
-    const scope = scopeOf(ctx, caller as Caller, request, deps);
+    const scope = scopeOf(ctx, caller as Caller, gone, deps);
     const reply = await route.handle(input, scope);
     // Whose session ended while they waited is told so, whatever the wait has brought.
-    if (request.reason instanceof AppError) throw request.reason;
+    if (gone.reason instanceof AppError) throw gone.reason;
     send(route, ctx, reply);
     // A stream goes on when its handler is done, and so does the session's hold on it.
     if (reply.body instanceof Streamed) reply.body.stream.once("close", detach);
@@ -67,13 +67,11 @@ export const clientOf = (ctx: Context): Client => ({
   countsAsPresent: queryOf(ctx)["presence"] !== "off",
 });
 
-export const scopeOf = (ctx: Context, caller: Caller, request: Gone, deps: ApiDeps): Scope => ({
+export const scopeOf = (ctx: Context, caller: Caller, gone: Gone, deps: ApiDeps): Scope => ({
   deps,
   caller,
   client: clientOf(ctx),
-  get gone() {
-    return request.signal;
-  },
+  gone,
 });
 
 function parseInput(route: Route, ctx: Context, { body, query }: { body: unknown; query: Query }) {

@@ -2,6 +2,7 @@ import type { z } from "zod";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { CredentialName, Scopes } from "../auth/credentials.ts";
 import type { ApiDeps } from "../deps.ts";
+import type { Gone } from "./gone.ts";
 import type { BudgetName } from "./limits.ts";
 import type { Streamed } from "./streamed.ts";
 
@@ -39,7 +40,7 @@ export interface Scope {
   readonly caller: Caller;
   readonly client: Client;
   /** Aborted when the client has gone away: whatever still waits for it may stop. */
-  readonly gone: AbortSignal;
+  readonly gone: Gone;
 }
 
 /** One way a route can answer well; the bad ways are its `errors`. */

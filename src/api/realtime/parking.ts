@@ -1,4 +1,5 @@
 import type { Entry } from "../../shared/log/entry.ts";
+import type { Gone } from "../http/gone.ts";
 import type { Ephemerals } from "./ephemeral.ts";
 import type { Hub, Snapshot } from "./hub.ts";
 
@@ -14,7 +15,7 @@ export interface Park {
   /** Which of the entries of the user's rooms are worth waking up for. */
   readonly wants: (entry: Entry) => boolean;
   readonly waitMs: number;
-  readonly gone: AbortSignal;
+  readonly gone: Gone;
   /** Whether who waits counts as online. */
   readonly present: boolean;
   /** Of two reads that name the same device the newer wins. */
@@ -51,16 +52,15 @@ export class Parking {
     if (typeof subscription === "string") return Promise.resolve({ why: subscription });
     const finish: Finish = (wake) => {
       clearTimeout(timer);
-      gone.removeEventListener("abort", onGone);
+      forgetGone();
       subscription.unsubscribe();
       leave?.();
       this.#forget(snapshot.userId, finish, device);
       resolve(wake);
     };
     const leave = present ? this.#ephemeral.enter(snapshot.userId) : undefined;
-    const onGone = (): void => finish({ why: "gone" });
     const timer = setTimeout(() => finish({ why: "timeout" }), waitMs);
-    gone.addEventListener("abort", onGone, { once: true });
+    const forgetGone = gone.onAbort(() => finish({ why: "gone" }));
     if (subscription.missed.length > 0) finish({ why: "entries", entries: subscription.missed });
     else this.#remember(snapshot.userId, finish, device);
     return promise;

@@ -8,6 +8,7 @@ import { queueUnavailable } from "../../shared/jobs/enqueue.ts";
 import { type GroupedSend, groupIdOf, SEND_GROUP } from "../../shared/jobs/groups.ts";
 import { directKey } from "../../shared/policies.ts";
 import type { ApiDeps } from "../deps.ts";
+import type { Gone } from "../http/gone.ts";
 import { isoTime } from "../http/schemas.ts";
 import { presentMessage } from "../messages/present.ts";
 import type { TaskView } from "./schemas.ts";
@@ -18,7 +19,7 @@ export interface GetTask {
   readonly waitMs: number;
   /** Whose task it must be; anybody's if undefined (the classic paths have no caller here). */
   readonly senderId: number | undefined;
-  readonly gone: AbortSignal;
+  readonly gone: Gone;
 }
 
 /** A task as it stands, or as it ends if that is within the wait. An unknown one is not found, never "pending". */

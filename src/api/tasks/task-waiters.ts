@@ -1,4 +1,5 @@
 import type { Entry } from "../../shared/log/entry.ts";
+import type { Gone } from "../http/gone.ts";
 
 /** How a task ended: the entry it left, or `silent` for one that left none. */
 export type Settled = Entry | "silent";
@@ -8,21 +9,21 @@ export class TaskWaiters {
   readonly #waiting = new Map<string, Set<(settled: Settled) => void>>();
 
   /** Undefined when the time is up, or the client gone. */
-  wait(taskId: string, waitMs: number, gone: AbortSignal): { settled: Promise<Settled | undefined>; cancel(): void } {
+  wait(taskId: string, waitMs: number, gone: Gone): { settled: Promise<Settled | undefined>; cancel(): void } {
     const { promise, resolve } = Promise.withResolvers<Settled | undefined>();
     const waiters = this.#waiting.get(taskId) ?? new Set();
     this.#waiting.set(taskId, waiters);
     const end = (settled?: Settled): void => {
       clearTimeout(timer);
-      gone.removeEventListener("abort", cancel);
+      forget();
       waiters.delete(end);
       if (waiters.size === 0 && this.#waiting.get(taskId) === waiters) this.#waiting.delete(taskId);
       resolve(settled);
     };
     const cancel = (): void => end();
     const timer = setTimeout(cancel, waitMs);
-    gone.addEventListener("abort", cancel, { once: true });
     waiters.add(end);
+    const forget = gone.onAbort(cancel);
     return { settled: promise, cancel };
   }
 

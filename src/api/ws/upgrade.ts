@@ -8,6 +8,7 @@ import { AppError, problemOf } from "../../shared/errors.ts";
 import { takeTicket } from "../auth/tickets.ts";
 import type { ApiDeps } from "../deps.ts";
 import { toAppErrorOrInternal } from "../http/errors.ts";
+import { Gone } from "../http/gone.ts";
 import { identify } from "../http/identity.ts";
 import { clientOf } from "../http/mount.ts";
 import type { Caller } from "../http/route.ts";
@@ -65,9 +66,8 @@ function assertOrigin(ctx: Context, { env }: ApiDeps): void {
 }
 
 function serve(ws: WebSocket, caller: Caller, ctx: Context, deps: ApiDeps): void {
-  const ended = new AbortController();
-  const { signal } = ended;
-  signal.addEventListener("abort", () => ws.close(closeCodes.tokenExpired, "sign in again"), { once: true });
+  const ended = new Gone();
+  ended.onAbort(() => ws.close(closeCodes.tokenExpired, "sign in again"));
   const detach = deps.credentials.attach([caller.credential, `user:${caller.id}`], ended);
   const expiry =
     caller.expiresAt === undefined
@@ -80,7 +80,7 @@ function serve(ws: WebSocket, caller: Caller, ctx: Context, deps: ApiDeps): void
     clearTimeout(expiry);
     detach();
   });
-  new Socket(ws, { deps, caller, client: clientOf(ctx), gone: signal });
+  new Socket(ws, { deps, caller, client: clientOf(ctx), gone: ended });
   if (deps.hub.closing) sendAway(ws);
 }
 
