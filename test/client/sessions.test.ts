@@ -202,18 +202,17 @@ describe("a session of the client", () => {
 
   it("does not come back by a refresh that was under way when somebody signed out", async () => {
     const place = storage();
-    const client = spoil(await signedIn(), place, { expiresAt: 0 });
-    const asking = new Promise<void>((resolve) => {
-      proxy.decide = ({ path }) => {
-        if (path !== "/v1/auth/refresh") return undefined;
-        resolve();
-        return { what: "slow", ms: 100 };
-      };
+    spoil(await signedIn(), place, { expiresAt: 0 });
+    const client = clients.blank({
+      store: webStore(place),
+      fetch: async (input, init) => {
+        const answer = await fetch(input, init);
+        if (String(input).endsWith("/v1/auth/refresh")) await client.logOut();
+        return answer;
+      },
     });
-    const me = client.me().catch((error: unknown) => error);
-    await asking;
-    await client.logOut();
-    expect(await me).to.be.instanceOf(Problem);
+    expect(await client.me().catch((error: unknown) => error)).to.be.instanceOf(Problem);
+    expect(refreshes()).to.have.length(1);
     expect([client.session, place.kept.size]).to.deep.equal([null, 0]);
   });
 
