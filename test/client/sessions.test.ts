@@ -123,6 +123,21 @@ describe("a session of the client", () => {
     expect(new Set(tabs.map((tab) => tab.session!.refreshToken)).size).to.equal(1);
   });
 
+  it("holds in all tabs where a browser has no locks and each of them renews it", async () => {
+    const place = storage();
+    const first = spoil(await signedIn(), place, { expiresAt: 0 });
+    const tabs = [first, ...Array.from({ length: 4 }, () => clients.blank({ store: webStore(place) }))];
+    Object.defineProperty(navigator, "locks", { value: undefined, configurable: true });
+    try {
+      await Promise.all(tabs.map((tab) => tab.me()));
+    } finally {
+      Reflect.deleteProperty(navigator, "locks");
+    }
+    expect(refreshes()).to.have.length(5);
+    for (const tab of tabs) await tab.request("POST", "/v1/auth/ticket");
+    expect(tabs.map((tab) => tab.session?.user.id)).to.deep.equal(tabs.map(() => ann.id));
+  });
+
   it("is not lost with the answer to a refresh", async () => {
     const place = storage();
     const client = spoil(await signedIn(), place, { expiresAt: 0 });
