@@ -3,6 +3,7 @@ import { printProfiles } from "./profile.ts";
 import { printTable, progressBar, type Row, type Scenario, saveResults } from "./report.ts";
 import { accept } from "./scenarios/accept.ts";
 import { backends } from "./scenarios/backends.ts";
+import { clients } from "./scenarios/clients.ts";
 import { deliver } from "./scenarios/deliver.ts";
 import { fanout } from "./scenarios/fanout.ts";
 import { growth } from "./scenarios/growth.ts";
@@ -23,6 +24,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   users,
   plans,
   backends,
+  clients,
 };
 const { values: options, positionals: wanted } = parseArgs({
   allowPositionals: true,
