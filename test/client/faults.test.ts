@@ -108,4 +108,27 @@ describe(`the client, when much goes wrong (CLIENT_SEED=${seed})`, () => {
       ]);
     });
   }
+
+  it("tells two who write to each other the same story", async function () {
+    this.timeout(60_000);
+    const room = await buildRoom(world, [ann, ben]);
+    const both = [clientOf(ann), clientOf(ben)];
+    const { nextOffset: from } = await both[0]!.rooms.list();
+    proxy.decide = badWeather("two");
+    const each = SENDS / 2;
+    const reading = both.map((client) => readTexts(client.events({ from }), SENDS));
+    const handles = both.flatMap((client, who) =>
+      Array.from({ length: each }, (_, i) => client.send({ room: room.id }, `${who}: ${i}`)),
+    );
+    await Promise.all(handles.map((handle) => handle.stored));
+    const [mine, yours] = await Promise.all(reading);
+    const stored = await storedIn(room);
+    expect(mine).to.deep.equal(yours);
+    expect(mine).to.have.members(stored).and.have.length(SENDS);
+    for (const who of [0, 1]) {
+      const own = stored.filter((text) => text.startsWith(`${who}:`));
+      expect(own).to.deep.equal(Array.from({ length: each }, (_, i) => `${who}: ${i}`));
+    }
+    expect(handles.map(({ state }) => state)).to.deep.equal(handles.map(() => "stored"));
+  });
 });
