@@ -23,11 +23,13 @@ const SENDS = 60;
 function badWeather(words: string): Decide {
   const draw = chance(seed, words);
   const below = (most: number): number => Math.floor(draw() * most);
-  const cuts: (() => Strike)[] = [
-    () => ({ what: "cut", after: below(8_000) }),
-    () => ({ what: "mute", after: below(8_000) }),
+  // A stream that is caught up tells all of it in one event: what never lets one through lets nobody get on.
+  const most = (path: string): number => (path.includes("live=sse") ? 40_000 : 8_000);
+  const cuts: ((path: string) => Strike)[] = [
+    (path) => ({ what: "cut", after: below(most(path)) }),
+    (path) => ({ what: "mute", after: below(most(path)) }),
   ];
-  const strikes: (() => Strike)[] = [
+  const strikes: ((path: string) => Strike)[] = [
     ...cuts,
     () => ({ what: "refused" }),
     () => ({ what: "lost" }),
@@ -37,8 +39,8 @@ function badWeather(words: string): Decide {
   ];
   return ({ isSocket, path }) => {
     const isStream = isSocket || path.includes("live=sse");
-    if (isStream && draw() < 0.8) return oneOf(cuts, draw)();
-    return isStream || draw() < 1 / 3 ? oneOf(strikes, draw)() : undefined;
+    if (isStream && draw() < 0.8) return oneOf(cuts, draw)(path);
+    return isStream || draw() < 1 / 3 ? oneOf(strikes, draw)(path) : undefined;
   };
 }
 
