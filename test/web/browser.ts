@@ -17,7 +17,7 @@ const PATIENCE_MS = 15_000;
 /** A browser's own words for an answer that is not a good one; the page says what it means. */
 const isToldByThePage = (text: string): boolean => /Failed to load resource|WebSocket connection to/.test(text);
 
-export interface Town {
+interface Town {
   readonly world: World;
   /** A person with a browser of their own, before they have signed in. */
   arrive(options?: BrowserContextOptions & { url?: string }): Promise<Page>;

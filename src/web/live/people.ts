@@ -56,7 +56,7 @@ export async function meetOne(id: number): Promise<void> {
   if (user) meet([user]);
 }
 
-export async function askPresence(ids: readonly number[]): Promise<void> {
+async function askPresence(ids: readonly number[]): Promise<void> {
   for (let from = 0; from < ids.length; from += MOST_AT_ONCE) {
     const presence = await client.presence(ids.slice(from, from + MOST_AT_ONCE));
     change((now) => setOnline(now, presence));

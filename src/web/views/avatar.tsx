@@ -19,7 +19,7 @@ function initialsOf(name: string): string {
   return ([...first][0]! + (second ?? "")).toUpperCase();
 }
 
-export type Availability = "online" | "busy" | "offline";
+type Availability = "online" | "busy" | "offline";
 
 /** Who is there is what the server sees; whether they are busy is what they say. */
 export function availability(userId: number): Availability {

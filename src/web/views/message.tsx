@@ -4,7 +4,7 @@ import { Icon, type IconName } from "./icons.tsx";
 import { memo } from "./memo.ts";
 
 /** Where a message of mine is on its way, in a sign and in words. */
-export type Tick = "sending" | "sent" | "stored" | "seen" | "failed";
+type Tick = "sending" | "sent" | "stored" | "seen" | "failed";
 
 const ticks: Readonly<Record<Tick, { icon: IconName; words: string }>> = {
   sending: { icon: "clock", words: "Sending" },
