@@ -17,12 +17,14 @@ const PATIENCE_MS = 15_000;
 /** A browser's own words for an answer that is not a good one; the page says what it means. */
 const isToldByThePage = (text: string): boolean => /Failed to load resource|WebSocket connection to/.test(text);
 
+type Visit = BrowserContextOptions & { readonly url?: string };
+
 interface Town {
   readonly world: World;
   /** A person with a browser of their own, before they have signed in. */
-  arrive(options?: BrowserContextOptions & { url?: string }): Promise<Page>;
+  arrive(options?: Visit): Promise<Page>;
   /** Somebody who has made an account and looks at their empty list of chats. */
-  settle(name: string, options?: BrowserContextOptions & { url?: string }): Promise<Page>;
+  settle(name: string, options?: Visit): Promise<Page>;
 }
 
 /** A system and a browser for a file of tests; a fault that a page reports to its console fails the test. */
@@ -48,8 +50,13 @@ export function town(env: Record<string, string> = {}): Town {
     await browser?.close();
     await world?.close();
   });
-  const arrive: Town["arrive"] = async ({ url = world!.url, ...options } = {}) => {
+  const arrive = async ({
+    url = world!.url,
+    session,
+    ...options
+  }: Visit & { session?: string } = {}): Promise<Page> => {
     const context = await browser!.newContext({ viewport: { width: 1_100, height: 720 }, ...options });
+    if (session) await context.addInitScript(beSignedIn, session);
     const page = await context.newPage();
     page.setDefaultTimeout(PATIENCE_MS);
     page.on("pageerror", (error) => faults.push(error.stack ?? error.message));
@@ -68,9 +75,7 @@ export function town(env: Record<string, string> = {}): Town {
       const { url = world!.url } = options;
       const client = new ParleyClient({ url });
       await client.signUp({ username: name, password });
-      const kept = { name: "parley.session", value: JSON.stringify(client.session) };
-      const origins = [{ origin: new URL(url).origin, localStorage: [kept] }];
-      const page = await arrive({ ...options, storageState: { cookies: [], origins } });
+      const page = await arrive({ ...options, session: JSON.stringify(client.session) });
       await page.getByText("No chats yet").waitFor();
       return page;
     },
@@ -84,6 +89,13 @@ export async function signUp(page: Page, name: string): Promise<void> {
   await page.getByLabel("Password").fill(password);
   await page.getByRole("button", { name: "Make the account" }).click();
   await page.getByText("No chats yet").waitFor();
+}
+
+/** Once, before the page's own script; whoever signs out is out. */
+function beSignedIn(session: string): void {
+  if (localStorage.getItem("test.begun")) return;
+  localStorage.setItem("test.begun", "yes");
+  localStorage.setItem("parley.session", session);
 }
 
 export async function signIn(page: Page, name: string): Promise<void> {
