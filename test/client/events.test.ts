@@ -217,4 +217,26 @@ describe("the client's events", () => {
     await reader.until(() => reader.texts().length > 0);
     expect(reader.texts()).to.deep.equal(["meanwhile"]);
   });
+
+  describe("of which there are thousands by now", () => {
+    it("are not asked for before somebody wants them", async () => {
+      const client = clients.of(ben);
+      let pages = 0;
+      const second = new Promise<void>((resolve) => {
+        proxy.decide = ({ path }) => {
+          if (path.startsWith("/v1/events") && ++pages === 2) resolve();
+          return undefined;
+        };
+      });
+      const iterator = client.events({ from: "-1", transport: "long-poll" })[Symbol.asyncIterator]();
+      await iterator.next();
+      await second;
+      // As many more as it could have asked for meanwhile.
+      for (let i = 0; i < 50; i++) await client.rooms.list();
+      expect(pages).to.equal(2);
+      for (let i = 0; i < 2_000; i++) await iterator.next();
+      expect(pages).to.be.above(3);
+      await iterator.return!();
+    });
+  });
 });
