@@ -43,16 +43,18 @@ export class LogWrites {
 
   /** @returns the position of the first entry, if there is any. */
   async flush(tx: EntityManager): Promise<number | undefined> {
-    const told = this.#tellSilentTasks(tx);
-    const base = this.entries.length + this.messages.length > 0 ? append(tx, this) : undefined;
-    if (this.needsPositions) {
-      const first = (await base!) + 1;
-      const at = ({ roomId, userId, entry }: Turn) => ({ roomId, userId, pos: first + entry });
-      await openMemberships(tx, this.#joins.map(at));
-      await closeMemberships(tx, this.#leaves.map(at));
-    }
-    await told;
-    return base && (await base) + 1;
+    // Sent together, and both waited for: with a connection that breaks both fail.
+    const [first] = await Promise.all([this.#write(tx), this.#tellSilentTasks(tx)]);
+    return first;
+  }
+
+  async #write(tx: EntityManager): Promise<number | undefined> {
+    if (this.entries.length + this.messages.length === 0) return undefined;
+    const first = (await append(tx, this)) + 1;
+    const at = ({ roomId, userId, entry }: Turn) => ({ roomId, userId, pos: first + entry });
+    await openMemberships(tx, this.#joins.map(at));
+    await closeMemberships(tx, this.#leaves.map(at));
+    return first;
   }
 
   async #tellSilentTasks(tx: EntityManager): Promise<void> {

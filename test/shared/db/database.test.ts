@@ -10,6 +10,7 @@ import {
   rows,
   violatedConstraint,
 } from "../../../src/shared/db/database.ts";
+import { LogWrites } from "../../../src/shared/log/writes.ts";
 import { createLogger } from "../../../src/shared/logger.ts";
 import { openWorkerDeps } from "../../../src/worker/deps.ts";
 import { buildWorld, type World } from "../../world.ts";
@@ -125,5 +126,24 @@ describe("a pipeline", () => {
     }
     await Promise.all([inPipeline(em, (tx) => insert(tx, 6)), inPipeline(em, (tx) => insert(tx, 7))]);
     expect(await kept()).to.deep.equal([1, 2, 4, 6, 7]);
+  });
+
+  it("leaves no failure without somebody who hears of it, whatever else failed with the connection", async () => {
+    const failing = inPipeline(em, async (tx) => {
+      const { pid } = (await oneRow<{ pid: number }>(tx, "select pg_backend_pid() as pid"))!;
+      await rows(w.deps.em, "select pg_terminate_backend($1)", [pid]);
+      const writes = new LogWrites();
+      writes.silentTasks.push("nobody's");
+      writes.add({ type: "task.failed", actorId: null, userId: 1 });
+      await writes.flush(tx);
+    });
+    // It would end a worker.
+    const uncaught: unknown[] = [];
+    const hear = (reason: unknown) => uncaught.push(reason);
+    process.on("unhandledRejection", hear);
+    expect(isDatabaseAway(await failing.catch((error: unknown) => error))).to.equal(true);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("unhandledRejection", hear);
+    expect(uncaught).to.deep.equal([]);
   });
 });
