@@ -18,12 +18,13 @@ export const tellServers = (dataDir: string, servers: RunningServers): Promise<v
 
 export const forgetServers = (dataDir: string): Promise<void> => rm(fileIn(dataDir), { force: true });
 
-/** The environment as it is where it names a server, else with those of the system that runs here. */
+/** The environment where it names a server, else with those of the system that runs here. `FOO=` means unset. */
 export function withRunningServers(source: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   if (source["DATABASE_URL"] || source["REDIS_URL"]) return source;
   try {
     const servers = JSON.parse(readFileSync(fileIn(source["DATA_DIR"] || ".data"), "utf8")) as RunningServers;
-    return { ...servers, ...source };
+    const given = Object.entries(source).filter(([, value]) => value !== "");
+    return { ...servers, ...Object.fromEntries(given) };
   } catch {
     return source;
   }

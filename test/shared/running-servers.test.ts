@@ -27,6 +27,13 @@ describe("a command beside a system that runs on this machine", () => {
     expect(await jobs({ DATA_DIR })).to.deep.equal({ code: 0, stdout: "No job has failed\n", stderr: "" });
   });
 
+  it("takes a variable that is set to nothing for one that is not set", async () => {
+    expect(await jobs({ DATA_DIR, DATABASE_URL: "", REDIS_URL: "", QUEUE_NAME: "" })).to.include({
+      code: 0,
+      stderr: "",
+    });
+  });
+
   it("asks those that it is told of, where it is told of any", async () => {
     const elsewhere = await jobs({ DATA_DIR, DATABASE_URL: "postgres://nobody@127.0.0.1:1/none", REDIS_URL: "" });
     expect(elsewhere.code).to.equal(1);
