@@ -7,6 +7,7 @@ import { Avatar } from "./avatar.tsx";
 import { openDialog } from "./dialog.tsx";
 import { Icon } from "./icons.tsx";
 import { NewGroup } from "./new-group.tsx";
+import { Trouble } from "./trouble.tsx";
 
 type PublicRoom = PublicRooms["rooms"][number];
 
@@ -19,14 +20,7 @@ export function Groups() {
         <Icon name="plus" />
         New group
       </button>
-      {problem && (
-        <div class="list-note" role="alert">
-          <p>{problem.detail}</p>
-          <button type="button" class="button small" onClick={again}>
-            Try again
-          </button>
-        </div>
-      )}
+      {problem && <Trouble problem={problem} again={again} />}
       {!rooms && !problem && <p class="list-note">Loading…</p>}
       {rooms?.length === 0 && (
         <div class="empty">

@@ -6,6 +6,7 @@ import { isLoaded, state } from "../live/store.ts";
 import { linkTo, target } from "../route.ts";
 import { directRoomWith } from "../state/select.ts";
 import { Avatar, statusText } from "./avatar.tsx";
+import { Trouble } from "./trouble.tsx";
 
 const SEARCH_AFTER_MS = 150;
 
@@ -22,14 +23,7 @@ export function People() {
         value={search}
         onInput={(event) => setSearch(event.currentTarget.value)}
       />
-      {problem && (
-        <div class="list-note" role="alert">
-          <p>{problem.detail}</p>
-          <button type="button" class="button small" onClick={again}>
-            Try again
-          </button>
-        </div>
-      )}
+      {problem && <Trouble problem={problem} again={again} />}
       {found && <PeopleList found={found} more={more} />}
       {!found && !problem && <p class="list-note">Loading…</p>}
     </div>
