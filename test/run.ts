@@ -114,6 +114,10 @@ function answers(program: string): boolean {
 }
 
 async function runTests(): Promise<number> {
+  // It would end a process of ours: it fails whichever test is running.
+  process.on("unhandledRejection", (reason) => {
+    throw reason;
+  });
   const mocha = new Mocha({
     ui: "bdd",
     reporter: "spec",
