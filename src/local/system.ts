@@ -89,8 +89,8 @@ export class System {
     const redis = await this.#server(() => provideRedis(context));
     const { HOST, AUTH_MODE, LOG_LEVEL } = env;
     const ours = { PORT: String(env.PORT), HOST, AUTH_MODE, LOG_LEVEL, DATABASE_URL: postgres.url };
-    // Empty is unset (readEnv).
-    return { ...source, ...ours, REDIS_URL: redis.url ?? "" };
+    // Empty is unset (readEnv): what a file said is said by the address itself from here on.
+    return { ...source, ...ours, REDIS_URL: redis.url ?? "", DATABASE_URL_FILE: "", REDIS_URL_FILE: "" };
   }
 
   #tellServers({ DATABASE_URL = "", REDIS_URL = "" }: NodeJS.ProcessEnv): Promise<void> {

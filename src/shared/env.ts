@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { withRunningServers } from "./running-servers.ts";
+import { fileSettingOf, secretsAmong, withSecretFiles } from "./secret-files.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
 const postgresUrl = z
@@ -62,14 +63,19 @@ export const envSchema = z.object({
 
 export type Env = Readonly<z.output<typeof envSchema>>;
 
+const names = Object.keys(envSchema.shape);
+/** Everything that may be set: what is secret also by the path of a file. */
+export const settingNames: readonly string[] = [...names, ...secretsAmong(names).map(fileSettingOf)];
+
 /** Parsed once, at the start of a process; all mistakes are told at once, a line each. */
 export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
   // `FOO=` in a compose file means "unset", not "empty string".
   const present = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ""));
-  const parsed = envSchema.safeParse(present);
-  const mistakes = parsed.success ? conflicts(parsed.data) : parsed.error.issues.map(tell);
-  if (mistakes.length > 0) throw new EnvError(mistakes);
-  return Object.freeze(envSchema.parse(present));
+  const { found, mistakes } = withSecretFiles(present, names);
+  const parsed = envSchema.safeParse(found);
+  mistakes.push(...(parsed.success ? conflicts(parsed.data) : parsed.error.issues.map(tell)));
+  if (!parsed.success || mistakes.length > 0) throw new EnvError(mistakes);
+  return Object.freeze(parsed.data);
 }
 
 /** For a command that somebody runs beside a system on this machine: it need not be told where the servers are. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fileSettingOf } from "./secret-files.ts";
 
 /** Where a system on one machine says which servers it uses, for the commands that somebody runs beside it. */
 const fileIn = (dataDir: string): string => join(dataDir, "servers.json");
@@ -20,7 +21,8 @@ export const forgetServers = (dataDir: string): Promise<void> => rm(fileIn(dataD
 
 /** The environment where it names a server, else with those of the system that runs here. `FOO=` means unset. */
 export function withRunningServers(source: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  if (source["DATABASE_URL"] || source["REDIS_URL"]) return source;
+  const names = ["DATABASE_URL", "REDIS_URL"].flatMap((name) => [name, fileSettingOf(name)]);
+  if (names.some((name) => source[name])) return source;
   try {
     const servers = JSON.parse(readFileSync(fileIn(source["DATA_DIR"] || ".data"), "utf8")) as RunningServers;
     const given = Object.entries(source).filter(([, value]) => value !== "");

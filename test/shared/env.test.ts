@@ -1,6 +1,9 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect } from "chai";
-import { EnvError, envSchema, isLoopback, readEnv } from "../../src/shared/env.ts";
+import { EnvError, isLoopback, readEnv, settingNames } from "../../src/shared/env.ts";
 
 /** What is said about a wrong environment; nothing if it is right. */
 function mistakesOf(source: NodeJS.ProcessEnv): EnvError | undefined {
@@ -27,7 +30,7 @@ describe("the environment", () => {
   });
 
   it("takes FOO= for unset", () => {
-    const empty = Object.fromEntries(Object.keys(envSchema.shape).map((name) => [name, ""]));
+    const empty = Object.fromEntries(settingNames.map((name) => [name, ""]));
     expect(readEnv(empty)).to.deep.equal(readEnv({}));
   });
 
@@ -66,6 +69,69 @@ describe("demo mode", () => {
   });
 });
 
+describe("a secret in a file", () => {
+  let folder: string;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "parley-secrets-"));
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  const secret = "a-secret-that-nobody-may-read-here";
+  const address = `postgres://parley:${secret}@db.example.org:5432/parley`;
+  /** The path of a file that holds this. */
+  const fileOf = (content: string): string => {
+    const path = join(folder, String(readdirSync(folder).length));
+    writeFileSync(path, content);
+    return path;
+  };
+
+  it("is what the file holds, without the new line at its end", () => {
+    for (const end of ["", "\n", "\r\n"]) {
+      const files = { AUTH_SECRET_FILE: fileOf(secret + end), DATABASE_URL_FILE: fileOf(address + end) };
+      expect(readEnv(files)).to.deep.include({ AUTH_SECRET: [secret], DATABASE_URL: address });
+    }
+  });
+
+  it("is possible for every setting that holds one, and for no other", () => {
+    const files = settingNames.filter((name) => name.endsWith("_FILE"));
+    expect(files).to.include.members(["AUTH_SECRET_FILE", "DATABASE_URL_FILE", "REDIS_URL_FILE"]);
+    expect(files.filter((name) => !/(SECRET|TOKEN|URL)_FILE$/.test(name))).to.deep.equal([]);
+    expect(readEnv({ PORT_FILE: fileOf("1") }).PORT).to.equal(readEnv({}).PORT);
+  });
+
+  it("may not be given in both ways", () => {
+    const error = mistakesOf({ AUTH_SECRET: secret, AUTH_SECRET_FILE: fileOf(secret) });
+    expect(error?.mistakes).to.deep.equal(["AUTH_SECRET_FILE: AUTH_SECRET is set as well; one of the two is enough"]);
+  });
+
+  it("that is not there, can't be read or is empty is told with its path, all at once", () => {
+    const [missing, empty] = [join(folder, "missing"), fileOf("\n")];
+    const error = mistakesOf({
+      AUTH_SECRET_FILE: missing,
+      DATABASE_URL_FILE: folder,
+      REDIS_URL_FILE: empty,
+      PORT: "http",
+    });
+    expect(error?.mistakes.slice(0, 3)).to.deep.equal([
+      `AUTH_SECRET_FILE: ${missing} can't be read (ENOENT)`,
+      `DATABASE_URL_FILE: ${folder} can't be read (EISDIR)`,
+      `REDIS_URL_FILE: ${empty} is empty`,
+    ]);
+    expect(error?.mistakes[3]).to.match(/^PORT: /);
+  });
+
+  it("is not told where it is wrong, in a file or out of it", () => {
+    for (const wrong of ["short", "mysql://parley:short@db.example.org/parley", "redis//short", "http://short:short"]) {
+      for (const name of settingNames.filter((one) => one.endsWith("_FILE"))) {
+        for (const source of [{ [name]: fileOf(wrong) }, { [name.replace("_FILE", "")]: wrong }]) {
+          expect(mistakesOf(source)?.message ?? "", name).to.not.include("short");
+        }
+      }
+    }
+  });
+});
+
 describe(".env.example", () => {
   const lines = readFileSync(new URL("../../.env.example", import.meta.url), "utf8").split("\n");
   const settings = lines
@@ -74,7 +140,7 @@ describe(".env.example", () => {
   const pairs = settings.map(({ line }) => line.replace(/^# ?/, "").split("=") as [string, string]);
 
   it("names every variable and no other", () => {
-    expect(pairs.map(([name]) => name).sort()).to.deep.equal(Object.keys(envSchema.shape).sort());
+    expect(pairs.map(([name]) => name).sort()).to.deep.equal([...settingNames].sort());
   });
 
   it("says above each what it does", () => {

@@ -38,6 +38,8 @@ describe("a command beside a system that runs on this machine", () => {
     const elsewhere = await jobs({ DATA_DIR, DATABASE_URL: "postgres://nobody@127.0.0.1:1/none", REDIS_URL: "" });
     expect(elsewhere.code).to.equal(1);
     expect((await jobs({ DATA_DIR, REDIS_URL: "redis://127.0.0.1:1" })).stderr).to.include("DATABASE_URL: is needed");
+    const inFile = await jobs({ DATA_DIR, DATABASE_URL_FILE: "/nowhere" });
+    expect(inFile.stderr).to.include("DATABASE_URL_FILE: /nowhere can't be read");
   });
 
   it("says what it needs once that system has stopped", async () => {
