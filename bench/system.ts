@@ -8,7 +8,7 @@ import { nodeFlags } from "../src/api/node-flags.ts";
 import { dropEverything } from "../src/local/child.ts";
 import { startPostgres } from "../src/local/postgres.ts";
 import { findRedis, startRedis } from "../src/local/redis.ts";
-import { migrateQueue } from "../src/shared/backend.ts";
+import { migrateQueue } from "../src/shared/backend/postgres-backend.ts";
 import { migrate } from "../src/shared/db/migrate.ts";
 import { createLogger } from "../src/shared/logger.ts";
 

@@ -1,8 +1,9 @@
 import { parseArgs } from "node:util";
-import type { Job, Queue } from "bullmq";
+import type { Queue } from "bullmq";
 import { Closers } from "./shared/closers.ts";
 import { openDeps } from "./shared/deps.ts";
 import { allFailed, describeJob, isCancelled, putBack } from "./shared/jobs/failures.ts";
+import { type FoundJob, findJobs } from "./shared/jobs/find.ts";
 import { createLogger } from "./shared/logger.ts";
 import { runScript } from "./shared/process.ts";
 
@@ -23,6 +24,8 @@ queue), and QUEUE_NAME if it is not parley. Exits with 1 if there was nothing to
 const REACH_MS = 10_000;
 const commands = ["failed", "show", "retry", "retry-all"] as const;
 type Command = (typeof commands)[number];
+
+type Queues = readonly Queue[];
 
 interface Asked {
   readonly command: Command;
@@ -50,8 +53,8 @@ function leave(text: string, code: 0 | 1): never {
   process.exit(code);
 }
 
-async function failed(queue: Queue, { json }: Asked): Promise<void> {
-  const jobs = (await allFailed(queue)).map((job) => describeJob(job, "failed"));
+async function failed(queues: Queues, { json }: Asked): Promise<void> {
+  const jobs = (await allFailed(queues)).map((job) => describeJob(job, "failed"));
   if (json) return print(jobs);
   if (jobs.length === 0) return console.log("No job has failed");
   for (const { id, kind, attempts, failed_at, reason } of jobs) {
@@ -59,8 +62,8 @@ async function failed(queue: Queue, { json }: Asked): Promise<void> {
   }
 }
 
-async function show(queue: Queue, { id, json }: Asked): Promise<void> {
-  const { job, state } = await find(queue, id);
+async function show(queues: Queues, { id, json }: Asked): Promise<void> {
+  const { job, state } = await find(queues, id);
   const told = { ...describeJob(job, state), data: job.data as unknown, returned: job.returnvalue ?? null };
   if (json) return print(told);
   for (const [name, value] of Object.entries(told)) {
@@ -68,8 +71,8 @@ async function show(queue: Queue, { id, json }: Asked): Promise<void> {
   }
 }
 
-async function retry(queue: Queue, { id, json }: Asked): Promise<void> {
-  const { job, state } = await find(queue, id);
+async function retry(queues: Queues, { id, json }: Asked): Promise<void> {
+  const { job, state } = await find(queues, id);
   if (state !== "failed") throw new Error(`Job ${id} is ${state}: only a failed one can be retried`);
   if (isCancelled(job)) throw new Error(`Job ${id} was cancelled by its sender, and stays so`);
   await putBack(job);
@@ -77,8 +80,8 @@ async function retry(queue: Queue, { id, json }: Asked): Promise<void> {
   else console.log(`${id} is in the queue again`);
 }
 
-async function retryAll(queue: Queue, { json }: Asked): Promise<void> {
-  const jobs = await allFailed(queue);
+async function retryAll(queues: Queues, { json }: Asked): Promise<void> {
+  const jobs = await allFailed(queues);
   const others = jobs.filter((job) => !isCancelled(job));
   if (others.length === 0) throw new Error("No job has failed that could be retried");
   const retried: string[] = [];
@@ -94,11 +97,10 @@ async function retryAll(queue: Queue, { json }: Asked): Promise<void> {
   console.log(`${retried.length} in the queue again${left}`);
 }
 
-async function find(queue: Queue, id: string): Promise<{ job: Job; state: string }> {
-  const state = await queue.getJobState(id);
-  const job = state === "unknown" ? undefined : await queue.getJob(id);
-  if (!job) throw new Error(`No job ${id} is in the queue: it never was, or it ended too long ago`);
-  return { job, state };
+async function find(queues: Queues, id: string): Promise<FoundJob> {
+  const [found] = await findJobs(queues, id);
+  if (!found) throw new Error(`No job ${id} is in the queue: it never was, or it ended too long ago`);
+  return found;
 }
 
 const print = (value: unknown): void => console.log(JSON.stringify(value, null, 2));
@@ -115,7 +117,7 @@ await runScript(async ({ env }) => {
   });
   const { backend } = await Promise.race([openDeps({ env, log, closers }), late]);
   const work = { failed, show, retry, "retry-all": retryAll }[asked.command];
-  await Promise.race([work(backend.queue, asked), late]);
+  await Promise.race([work(backend.queues, asked), late]);
   await closers.closeAll(() => {});
 });
 process.exit();

@@ -1,4 +1,4 @@
-import { migrateQueue } from "./shared/backend.ts";
+import { migrateQueue } from "./shared/backend/postgres-backend.ts";
 import { migrate } from "./shared/db/migrate.ts";
 import { createLogger } from "./shared/logger.ts";
 import { runScript } from "./shared/process.ts";

@@ -29,13 +29,13 @@ for (const backend of backends) {
     };
     const json = async (...args: string[]) => JSON.parse((await jobs(...args, "--json")).stdout);
     const task = async (id: string, query = "?wait=20") => (await get(world, `/v1/tasks/${id}${query}`, ann.id)).body;
-    const stateOf = (id: string) => world.deps.backend.queue.getJobState(id);
+    const stateOf = (id: string) => world.deps.backend.queues[0]!.getJobState(id);
     /** A message that is given up after so many attempts. */
     const failing = async (text = "poison", attempts = 2): Promise<string> => {
       const id = world.deps.newId();
       const acceptedAt = new Date().toISOString();
       const data = { senderId: ann.id, roomId: room.id, text, clientKey: null, acceptedAt };
-      await world.deps.backend.queue.add("message.send", data, { jobId: id, attempts });
+      await world.deps.backend.queues[0]!.add("message.send", data, { jobId: id, attempts });
       return id;
     };
     const failed = async (text?: string): Promise<string> => {
@@ -80,7 +80,7 @@ for (const backend of backends) {
         clientKey: null,
         acceptedAt: new Date().toISOString(),
       };
-      await world.deps.backend.queue.add("message.send", nowhere, { jobId: refused });
+      await world.deps.backend.queues[0]!.add("message.send", nowhere, { jobId: refused });
       while ((await stateOf(refused)) !== "failed");
       const list = await json("failed");
       expect(list.map((job: { id: string }) => job.id)).to.deep.equal([refused, id]);

@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import Mocha from "mocha";
 import { startPostgres } from "../src/local/postgres.ts";
 import { findRedis, startRedis } from "../src/local/redis.ts";
-import { migrateQueue } from "../src/shared/backend.ts";
+import { migrateQueue } from "../src/shared/backend/postgres-backend.ts";
 import { migrate } from "../src/shared/db/migrate.ts";
 import { createLogger } from "../src/shared/logger.ts";
 import { provide } from "./services.ts";

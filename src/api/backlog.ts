@@ -1,6 +1,7 @@
-import type { Backend } from "../shared/backend.ts";
+import type { Backend } from "../shared/backend/backend.ts";
 import type { Env } from "../shared/env.ts";
 import { AppError } from "../shared/errors.ts";
+import { countJobs } from "../shared/jobs/find.ts";
 import type { SendGroups } from "./messages/send-groups.ts";
 
 /** How often the queue is counted; between two counts the sends of this process are added. */
@@ -43,7 +44,7 @@ export class Backlog {
 
   async #count(): Promise<void> {
     try {
-      const { wait = 0, delayed = 0 } = await this.#backend.queue.getJobCounts("wait", "delayed");
+      const { wait = 0, delayed = 0 } = await countJobs(this.#backend.queues, "wait", "delayed");
       this.#waiting = Math.round(wait * this.#sends.size) + delayed;
     } catch {
       // The queue is away: the send itself will say so.

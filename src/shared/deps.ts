@@ -1,4 +1,5 @@
-import { type Backend, openBackend } from "./backend.ts";
+import type { Backend } from "./backend/backend.ts";
+import { openBackend } from "./backend/open-backend.ts";
 import { SharedClock } from "./clock.ts";
 import type { Closers } from "./closers.ts";
 import { type EntityManager, oneRow, openDatabase } from "./db/database.ts";

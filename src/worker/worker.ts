@@ -1,4 +1,4 @@
-import type { Job } from "bullmq";
+import type { Job, Queue, Worker } from "bullmq";
 import type { Closers } from "../shared/closers.ts";
 import { inTransaction, rows } from "../shared/db/database.ts";
 import type { Deps } from "../shared/deps.ts";
@@ -16,24 +16,29 @@ const DRAIN_MS = 7_000;
 
 /** Takes jobs from the queue until it is closed. */
 export async function startWorker(deps: Deps, closers: Closers): Promise<void> {
-  const { em, log, backend } = deps;
-  const batcher = new Batcher({ em, log });
-  const worker = backend.createWorker(createProcessor(batcher, backend.queue));
+  const batcher = new Batcher(deps);
+  const workers = deps.backend.queues.map((queue) => workerFor(queue, batcher, deps));
+  closers.add("worker", () => closeInTime(workers, batcher));
+  await Promise.all(workers.map((worker) => worker.waitUntilReady()));
+  for (const worker of workers) worker.run().catch((error: unknown) => deps.log.error({ error }, "the worker stopped"));
+  await startHeartbeat(deps, () => workers.every((worker) => worker.isRunning()), closers);
+}
+
+function workerFor(queue: Queue, batcher: Batcher, deps: Deps): Worker {
+  const { log, backend } = deps;
+  const worker = backend.createWorker(queue, createProcessor(batcher, queue));
   worker.on("error", (error) => log.warn({ reason: error.message }, "worker"));
   worker.on("stalled", (id) => log.warn({ task: id }, "a job was left behind by a dead worker and runs again"));
   worker.on("failed", (job, error) => {
-    if (job && job.finishedOn !== undefined) void recordFailure(deps, job, error);
+    if (job && job.finishedOn !== undefined) void recordFailure(deps, queue, job, error);
   });
-  closers.add("worker", () => closeInTime(worker, batcher));
-  await worker.waitUntilReady();
-  worker.run().catch((error: unknown) => log.error({ error }, "the worker stopped"));
-  await startHeartbeat(deps, () => worker.isRunning(), closers);
+  return worker;
 }
 
-async function closeInTime(worker: { close(force?: boolean): Promise<void> }, batcher: Batcher): Promise<void> {
+async function closeInTime(workers: readonly Worker[], batcher: Batcher): Promise<void> {
   const late = setTimeout(() => batcher.stop(), DRAIN_MS - 2_000);
-  const force = setTimeout(() => void worker.close(true), DRAIN_MS);
-  await worker.close();
+  const force = setTimeout(() => workers.forEach((worker) => void worker.close(true)), DRAIN_MS);
+  await Promise.all(workers.map((worker) => worker.close()));
   clearTimeout(late);
   clearTimeout(force);
 }
@@ -42,12 +47,12 @@ async function closeInTime(worker: { close(force?: boolean): Promise<void> }, ba
  * A job that ran out of attempts is told in its sender's log too. One whose data nobody can read has no sender that
  * could be told; whoever waits for it looks again.
  */
-async function recordFailure({ em, log, backend }: Deps, job: Job, error: Error): Promise<void> {
+async function recordFailure({ em, log }: Deps, queue: Queue, job: Job, error: Error): Promise<void> {
   log.error({ task: job.id, kind: job.name, attempts: job.attemptsMade, reason: error.message }, "a task failed");
   if (error instanceof Refusal) return;
   try {
     // A group that was given up, because its workers died with it: what killed them is found among fewer.
-    if (job.name === SEND_GROUP) return await goOnAlone(membersOf(job), backend.queue);
+    if (job.name === SEND_GROUP) return await goOnAlone(membersOf(job), queue);
     const parsed = tryToParse(job);
     if (parsed) await inTransaction(em, (tx) => append(tx, { entries: [failureEntry(parsed, givenUp())] }));
     else await rows(em, "select pg_notify($1, $2)", [channels.task, job.id]);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { startPostgres } from "../../src/local/postgres.ts";
 import { findRedis, startRedis } from "../../src/local/redis.ts";
-import { migrateQueue } from "../../src/shared/backend.ts";
+import { migrateQueue } from "../../src/shared/backend/postgres-backend.ts";
 import { migrate } from "../../src/shared/db/migrate.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { buildUsers, call, get, type Person, post, say, toUser } from "../calls.ts";

@@ -25,7 +25,7 @@ describe("the worker", () => {
   };
   const enqueue = (data: object, name = "message.send") => {
     const id = world.deps.newId();
-    return world.deps.backend.queue.add(name, data, { jobId: id }).then(() => id);
+    return world.deps.backend.queues[0]!.add(name, data, { jobId: id }).then(() => id);
   };
   const task = (id: string, user: Person) => get(world, `/v1/tasks/${id}?wait=20`, user.id);
 
@@ -52,7 +52,7 @@ describe("the worker", () => {
     expect(history.body.messages).to.have.length(20);
     const seqs = history.body.messages.map(({ seq }: { seq: number }) => seq);
     expect(seqs.sort((a: number, b: number) => a - b)).to.deep.equal(Array.from({ length: 20 }, (_, i) => i + 1));
-    await world.deps.backend.queue.remove(ids[10]!);
+    await world.deps.backend.queues[0]!.remove(ids[10]!);
   });
 
   it("fails a task with a problem when its sender has left the room meanwhile, and tells their log", async () => {
@@ -84,16 +84,16 @@ describe("the worker", () => {
       acceptedAt: new Date().toISOString(),
     });
     expect((await task(id, ann)).body.error.code).to.equal("room_not_found");
-    while ((await world.deps.backend.queue.getJobState(id)) !== "failed");
-    await world.deps.backend.queue.remove(id);
+    while ((await world.deps.backend.queues[0]!.getJobState(id)) !== "failed");
+    await world.deps.backend.queues[0]!.remove(id);
     expect((await task(id, ann)).body).to.deep.include({ state: "failed", kind: "message.send" });
     expect((await task(id, ben)).status).to.equal(404);
   });
 
   it("a task that is done stays done when the queue has forgotten it, for as long as the message exists", async () => {
     const message = await say(world, ann, toUser(ben), "kept");
-    while ((await world.deps.backend.queue.getJobState(message.id)) !== "completed");
-    await world.deps.backend.queue.remove(message.id);
+    while ((await world.deps.backend.queues[0]!.getJobState(message.id)) !== "completed");
+    await world.deps.backend.queues[0]!.remove(message.id);
     expect((await task(message.id, ann)).body).to.deep.include({ state: "done" });
   });
 
@@ -101,8 +101,8 @@ describe("the worker", () => {
     const message = await say(world, ann, toUser(ben), "mark this");
     const { body } = await post(world, "/v1/messages/seen", { message_ids: [message.id] }, ben.id);
     const before = (await task(body.task_id, ben)).body;
-    while ((await world.deps.backend.queue.getJobState(body.task_id)) !== "completed");
-    await world.deps.backend.queue.remove(body.task_id);
+    while ((await world.deps.backend.queues[0]!.getJobState(body.task_id)) !== "completed");
+    await world.deps.backend.queues[0]!.remove(body.task_id);
     const after = (await task(body.task_id, ben)).body;
     expect(after).to.deep.include({ state: "done", kind: "messages.seen", error: null });
     expect(after.result).to.deep.equal({ rooms: [{ room_id: message.room_id, read_seq: message.seq }] });
@@ -120,7 +120,7 @@ describe("the worker", () => {
 
   it("running the same job twice stores it once", async () => {
     const message = await say(world, ann, toUser(ben), "only once");
-    const { queue } = world.deps.backend;
+    const queue = world.deps.backend.queues[0]!;
     while ((await queue.getJobState(message.id)) !== "completed");
     const job = (await queue.getJob(message.id))!;
     await job.remove();

@@ -51,7 +51,7 @@ for (const backend of backends) {
       return (body.messages as { id: string; text: string }[]).toReversed();
     };
     const jobNames = async (): Promise<string[]> => {
-      const jobs = await world.deps.backend.queue.getJobs(["waiting", "prioritized", "delayed"]);
+      const jobs = await world.deps.backend.queues[0]!.getJobs(["waiting", "prioritized", "delayed"]);
       return jobs.map(({ name }) => name);
     };
     const numbered = (count: number) => Array.from({ length: count }, (_, i) => `said ${i}`);
@@ -95,8 +95,8 @@ for (const backend of backends) {
       expect(ends[1]!.body.error.code).to.equal("room_not_found");
       const told = await rows(world.deps.em, "select pos from log where task_id = $1", [ids[1]]);
       expect(told).to.have.length(1);
-      while ((await world.deps.backend.queue.getJobState(ids[1]!)) !== "failed");
-      expect((await world.deps.backend.queue.getJob(ids[1]!))!.name).to.equal("message.send");
+      while ((await world.deps.backend.queues[0]!.getJobState(ids[1]!)) !== "failed");
+      expect((await world.deps.backend.queues[0]!.getJob(ids[1]!))!.name).to.equal("message.send");
     });
 
     it("go on alone where one of them can't be stored, which is tried again for itself", async () => {
@@ -105,12 +105,12 @@ for (const backend of backends) {
       const ids = await sendTogether([sendOf("one"), sendOf("never", bad), sendOf("two")]);
       await withWorker();
       for (const id of [ids[0]!, ids[2]!]) expect((await task(id)).body.state).to.equal("done");
-      while ((await world.deps.backend.queue.getJob(ids[1]!)) === undefined);
+      while ((await world.deps.backend.queues[0]!.getJob(ids[1]!)) === undefined);
       expect((await task(ids[1]!, "")).body.state).to.be.oneOf(["queued", "running", "retrying"]);
       expect((await history()).map(({ text }) => text)).to.deep.equal(["one", "two"]);
       await stopWorker!();
       stopWorker = undefined;
-      await world.deps.backend.queue.remove(ids[1]!);
+      await world.deps.backend.queues[0]!.remove(ids[1]!);
     });
 
     it("can be cancelled one by one", async () => {
@@ -121,7 +121,7 @@ for (const backend of backends) {
       for (const id of [ids[0]!, ids[2]!]) expect((await task(id)).body.state).to.equal("done");
       expect((await history()).map(({ text }) => text)).to.deep.equal(["said 0", "said 2"]);
       expect((await task(ids[1]!)).body.error.code).to.equal("cancelled");
-      expect(await world.deps.backend.queue.getJob(ids[1]!)).to.equal(undefined);
+      expect(await world.deps.backend.queues[0]!.getJob(ids[1]!)).to.equal(undefined);
     });
 
     it("are stored once when their job runs again after they were", async () => {
@@ -129,7 +129,7 @@ for (const backend of backends) {
       const ids = await sendTogether(sends);
       await withWorker();
       for (const id of ids) await task(id);
-      const { queue } = world.deps.backend;
+      const queue = world.deps.backend.queues[0]!;
       const groupId = groupIdOf(ids[0]!);
       while ((await queue.getJob(groupId)) !== undefined);
       await queue.add(SEND_GROUP, { sends: sends.map((send, i) => ({ ...send, id: ids[i] })) }, { jobId: groupId });

@@ -30,12 +30,12 @@ const CHANGES = new Set([
 export type Board = (ctx: Context) => Promise<boolean>;
 
 /** Bull Board on a router of ours: its own adapter for Koa would bring an application, a parser and 86 packages. */
-export function createBoard(queue: Queue, basePath: string): Board {
-  const adapter = new BullMQAdapter(queue, { allowRetries: true });
-  adapter.setFormatter("data", withoutText);
+export function createBoard(queues: readonly Queue[], basePath: string): Board {
+  const adapters = queues.map((queue) => new BullMQAdapter(queue, { allowRetries: true }));
+  for (const adapter of adapters) adapter.setFormatter("data", withoutText);
   const server = new KoaBoard(basePath);
   const uiConfig = { boardTitle: "Parley", hideDocsLink: true, pollingInterval: { showSetting: true } };
-  createBullBoard({ queues: [adapter], serverAdapter: server, options: { uiConfig } });
+  createBullBoard({ queues: adapters, serverAdapter: server, options: { uiConfig } });
   return server.handler();
 }
 

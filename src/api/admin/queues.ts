@@ -29,7 +29,7 @@ export function adminQueues(deps: ApiDeps): Middleware {
     if (!isRead(ctx)) assertOwnPage(ctx, by === "cookie");
     ctx.set("Content-Security-Policy", POLICY);
     // Loaded for whoever asks for it: most processes never need it.
-    board ??= import("./board.ts").then(({ createBoard }) => createBoard(deps.backend.queue, PATH));
+    board ??= import("./board.ts").then(({ createBoard }) => createBoard(deps.backend.queues, PATH));
     if (await answer(await board, ctx, deps)) return;
     throw new AppError(
       "route_not_found",

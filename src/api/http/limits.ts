@@ -1,5 +1,5 @@
 import { RateLimiterRes } from "rate-limiter-flexible";
-import type { Backend, Limiter } from "../../shared/backend.ts";
+import type { Backend, Limiter } from "../../shared/backend/backend.ts";
 import type { Env } from "../../shared/env.ts";
 import { AppError } from "../../shared/errors.ts";
 import type { Headers } from "./route.ts";

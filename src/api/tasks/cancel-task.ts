@@ -35,5 +35,6 @@ export const endedSql = `
 
 /** A job that is left behind, or taken this very moment, is refused by its worker; without it there is nothing to do. */
 async function dropJob(id: string, { backend, log }: Scope["deps"]): Promise<void> {
-  await backend.queue.remove(id).catch((error: unknown) => log.warn({ task: id, reason: String(error) }, "job kept"));
+  const removing = Promise.all(backend.queues.map((queue) => queue.remove(id)));
+  await removing.catch((error: unknown) => log.warn({ task: id, reason: String(error) }, "job kept"));
 }

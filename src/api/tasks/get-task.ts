@@ -5,6 +5,7 @@ import { AppError, type Problem, problemOf } from "../../shared/errors.ts";
 import { isId, timeOfId } from "../../shared/ids.ts";
 import type { JobName, SeenJob, SendJob } from "../../shared/jobs/catalog.ts";
 import { queueUnavailable } from "../../shared/jobs/enqueue.ts";
+import { type FoundJob, findJobs } from "../../shared/jobs/find.ts";
 import { type GroupedSend, groupIdOf, SEND_GROUP } from "../../shared/jobs/groups.ts";
 import { directKey } from "../../shared/policies.ts";
 import type { ApiDeps } from "../deps.ts";
@@ -69,7 +70,7 @@ async function look(id: string, senderId: number | undefined, deps: ApiDeps, aga
 }
 
 /** The database tells an end a moment before the queue does; what was told holds until somebody tries it again. */
-async function endAhead({ job, state }: FoundJob, deps: ApiDeps): Promise<TaskView | undefined> {
+async function endAhead({ job, state }: FoundTask, deps: ApiDeps): Promise<TaskView | undefined> {
   if (state === "done" || state === "failed") return undefined;
   const told = await findFailureEntry(job.id!, deps);
   if (told && isLast(told, job, state)) return failedWith(job.id!, told);
@@ -105,39 +106,30 @@ interface HeldTask extends Pick<Job, "id" | "name" | "data" | "attemptsStarted" 
   readonly finishedOn?: number | undefined;
 }
 
-interface FoundJob {
+interface FoundTask {
   readonly job: HeldTask;
   readonly state: TaskView["state"];
 }
 
-async function findJob(id: string, deps: ApiDeps): Promise<FoundJob | undefined> {
-  const [own, group] = await Promise.all([id, groupIdOf(id)].map((jobId) => lookUp(jobId, deps)));
-  if (own && own.job.name !== SEND_GROUP) return own;
-  if (group?.job.name !== SEND_GROUP) return undefined;
-  const { sends } = group.job.data as { sends: readonly GroupedSend[] };
-  const data = sends.find((send) => send.id === id);
-  return data && { job: { ...group.job, id, name: "message.send", data }, state: group.state };
-}
-
-/** State and job are two questions: where the job has gone on between them, both are asked again. */
-async function lookUp(id: string, { backend: { queue }, log }: ApiDeps): Promise<FoundJob | undefined> {
-  try {
-    for (;;) {
-      const state = await queue.getJobState(id);
-      const job = state === "unknown" ? undefined : await queue.getJob(id);
-      if (!job) return undefined;
-      if (!mayHaveGoneOn(state, job) || (await queue.getJobState(id)) === state) {
-        return { job, state: stateOf(state, job.attemptsStarted) };
-      }
-    }
-  } catch (cause) {
-    throw queueUnavailable(log, cause);
+/** In a job of its own, or among others in a group's. */
+async function findJob(id: string, deps: ApiDeps): Promise<FoundTask | undefined> {
+  const [own, groups] = (await Promise.all([id, groupIdOf(id)].map((jobId) => lookUp(jobId, deps)))) as [Found, Found];
+  const alone = own.find(({ job }) => job.name !== SEND_GROUP);
+  if (alone) return { job: alone.job, state: stateOf(alone) };
+  for (const group of groups.filter(({ job }) => job.name === SEND_GROUP)) {
+    const { sends } = group.job.data as { sends: readonly GroupedSend[] };
+    const data = sends.find((send) => send.id === id);
+    if (data) return { job: { ...group.job, id, name: "message.send", data }, state: stateOf(group) };
   }
+  return undefined;
 }
 
-/** A job that was waiting, or running, when asked, and is begun, or has ended, now. */
-const mayHaveGoneOn = (state: string, { attemptsStarted, finishedOn }: Job): boolean =>
-  state === "active" ? Boolean(finishedOn) : state !== "completed" && state !== "failed" && attemptsStarted > 0;
+type Found = readonly FoundJob[];
+
+const lookUp = (id: string, { backend: { queues }, log }: ApiDeps): Promise<Found> =>
+  findJobs(queues, id).catch((cause: unknown) => {
+    throw queueUnavailable(log, cause);
+  });
 
 const doneWith = (message: MessageRow, attempts: number, id: string): TaskView => ({
   id,
@@ -150,7 +142,7 @@ const doneWith = (message: MessageRow, attempts: number, id: string): TaskView =
   error: null,
 });
 
-async function ofJob({ job, state }: FoundJob, deps: ApiDeps): Promise<TaskView> {
+async function ofJob({ job, state }: FoundTask, deps: ApiDeps): Promise<TaskView> {
   const task: TaskView = {
     id: job.id!,
     kind: job.name as JobName,
@@ -167,7 +159,7 @@ async function ofJob({ job, state }: FoundJob, deps: ApiDeps): Promise<TaskView>
 }
 
 /** What a dead worker has left behind waits again, but was begun. */
-function stateOf(state: string, attemptsStarted: number): TaskView["state"] {
+function stateOf({ state, job: { attemptsStarted } }: FoundJob): TaskView["state"] {
   if (state === "completed") return "done";
   if (state === "failed") return "failed";
   if (state === "active") return "running";

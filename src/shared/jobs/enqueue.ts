@@ -1,4 +1,4 @@
-import type { Backend } from "../backend.ts";
+import type { Backend } from "../backend/backend.ts";
 import { AppError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { within } from "../within.ts";
@@ -13,11 +13,11 @@ const ANSWER_WITHIN_MS = 1_800;
  * then nothing was promised.
  */
 export const enqueue = ({ backend, log }: QueueDeps, { id, name, data }: NewJob): Promise<void> =>
-  kept(log, backend.queue.add(name, data, { jobId: id }));
+  kept(log, backend.queues[0]!.add(name, data, { jobId: id }));
 
 /** The same for sends that arrived together. */
 export const enqueueGroup = ({ backend, log }: QueueDeps, id: string, sends: readonly GroupedSend[]): Promise<void> =>
-  kept(log, backend.queue.add(SEND_GROUP, { sends }, { jobId: id, ...groupOptions }));
+  kept(log, backend.queues[0]!.add(SEND_GROUP, { sends }, { jobId: id, ...groupOptions }));
 
 interface QueueDeps {
   readonly backend: Backend;

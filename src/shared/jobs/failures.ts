@@ -2,8 +2,13 @@ import type { Job, Queue } from "bullmq";
 
 const PAGE = 500;
 
-/** The failed jobs that the queue still keeps, the newest first. */
-export async function allFailed(queue: Queue): Promise<Job[]> {
+/** The failed jobs that the queues still keep, the newest first. */
+export async function allFailed(queues: readonly Queue[]): Promise<Job[]> {
+  const jobs = await Promise.all(queues.map(failedIn));
+  return jobs.length === 1 ? jobs[0]! : jobs.flat().sort((a, b) => (b.finishedOn ?? 0) - (a.finishedOn ?? 0));
+}
+
+async function failedIn(queue: Queue): Promise<Job[]> {
   const jobs: Job[] = [];
   for (let page: Job[]; ; ) {
     page = await queue.getJobs(["failed"], jobs.length, jobs.length + PAGE - 1, false);

@@ -32,12 +32,12 @@ for (const backend of backends) {
         clientKey: null,
         acceptedAt: new Date().toISOString(),
       };
-      await world.deps.backend.queue.add("message.send", data, { jobId: failed });
+      await world.deps.backend.queues[0]!.add("message.send", data, { jobId: failed });
       while ((await state()) !== "failed");
     });
     after(() => world?.close());
 
-    const state = () => world.deps.backend.queue.getJobState(failed);
+    const state = () => world.deps.backend.queues[0]!.getJobState(failed);
     async function setAdmin({ id }: Person, is: boolean): Promise<void> {
       await rows(world.deps.em, "update users set is_admin = $2 where id = $1", [id, is]);
       await announceUser(world.deps.em, id);
@@ -101,7 +101,7 @@ for (const backend of backends) {
         senderId: ann.id,
         text,
       }));
-      const job = await world.deps.backend.queue.add(SEND_GROUP, { sends }, { delay: 600_000 });
+      const job = await world.deps.backend.queues[0]!.add(SEND_GROUP, { sends }, { delay: 600_000 });
       const list = await call(
         strict,
         "GET",
@@ -190,11 +190,11 @@ for (const backend of backends) {
       );
       expect(await state()).to.equal("failed");
       for (const from of [{ ...headers, origin, "sec-fetch-site": "same-origin" }, await bearer(root)]) {
-        const job = (await world.deps.backend.queue.getJob(failed))!;
+        const job = (await world.deps.backend.queues[0]!.getJob(failed))!;
         const retried = await change("retry", from);
         expect(retried.status, JSON.stringify(retried.body)).to.be.within(200, 204);
         const startedAgain = async () =>
-          (await world.deps.backend.queue.getJob(failed))!.attemptsStarted > job.attemptsStarted;
+          (await world.deps.backend.queues[0]!.getJob(failed))!.attemptsStarted > job.attemptsStarted;
         while (!((await startedAgain()) && (await state()) === "failed"));
       }
     });

@@ -412,7 +412,7 @@ describe("the classic paths, where the reference went wrong", () => {
       await say(world, ann, toUser(ben), "seen by the next poll");
       expect(await unseenTexts(ben)).to.have.length(1);
       const countJobs = async (): Promise<number> => {
-        const counts = await world.deps.backend.queue.getJobCounts();
+        const counts = await world.deps.backend.queues[0]!.getJobCounts();
         return Object.values(counts).reduce((sum, count) => sum + count, 0);
       };
       const before = await countJobs();

@@ -150,7 +150,7 @@ describe("the event feed", () => {
       clientKey: null,
       acceptedAt: new Date().toISOString(),
     };
-    await world.deps.backend.queue.add("message.send", data, { jobId: id });
+    await world.deps.backend.queues[0]!.add("message.send", data, { jobId: id });
     await get(world, `/v1/tasks/${id}?wait=20`, ann.id);
     const failed = (await feed(ann)).body.filter(({ type }: Entry) => type === "task.failed");
     expect(failed.map((entry: Entry) => entry.data["task_id"])).to.deep.equal([id]);

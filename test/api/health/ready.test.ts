@@ -23,7 +23,7 @@ for (const backend of backends) {
       const id = world.deps.newId();
       const data = { userId: ann.id, marks: [], at: new Date().toISOString() };
       const timestamp = Math.round(world.deps.now()) - ageMs;
-      return world.deps.backend.queue.add("messages.seen", data, { jobId: id, timestamp });
+      return world.deps.backend.queues[0]!.add("messages.seen", data, { jobId: id, timestamp });
     };
 
     it("is not given before the first worker is there, and says so; with it, it is", async () => {
@@ -61,7 +61,7 @@ for (const backend of backends) {
       expect(body.checks.backlog.ok).to.equal(false);
       expect(body.checks.backlog.detail).to.match(/^the oldest job has been waiting for 3\d s$/);
       const stop = await world.startWorker();
-      while ((await world.deps.backend.queue.getJobCountByTypes("wait", "active")) > 0);
+      while ((await world.deps.backend.queues[0]!.getJobCountByTypes("wait", "active")) > 0);
       expect((await ready()).status).to.equal(200);
       await stop();
     });
@@ -86,7 +86,7 @@ for (const backend of backends) {
       expect(frame.event).to.equal("error");
       expect(frame.data).to.include({ code: "overloaded", status: 503 });
       socket.ws.close();
-      expect(await world.deps.backend.queue.getJobCountByTypes("wait")).to.equal(waiting.length);
+      expect(await world.deps.backend.queues[0]!.getJobCountByTypes("wait")).to.equal(waiting.length);
       expect((await get(world, `${toRoom(room)}/messages`, ann.id)).status).to.equal(200);
     });
   });

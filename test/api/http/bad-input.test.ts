@@ -751,7 +751,7 @@ const matches = ({ path }: Route, request: string): boolean =>
 
 /** How many rows each table has, what is in those that reading leaves alone, and how many jobs there ever were. */
 async function contents(): Promise<object> {
-  const jobs = await world.deps.backend.queue.getJobCounts();
+  const jobs = await world.deps.backend.queues[0]!.getJobCounts();
   const look = async (table: string, content: string) => {
     const sql = `select count(*), ${content} as content from ${table} t`;
     return [table, await oneRow(world.deps.em, sql)] as const;

@@ -201,7 +201,7 @@ describe("each route answers as it declares", () => {
   }
 
   async function waiting(as: Person, room: { id: number }): Promise<string> {
-    await world.deps.backend.queue.pause();
+    await world.deps.backend.queues[0]!.pause();
     return (await call(world, "POST", `${toRoom(room)}/messages`, { as: as.id, body: { text: "wait" } })).body.task_id;
   }
 

@@ -52,7 +52,7 @@ for (const backend of backends) {
     const wipe = async (): Promise<void> => {
       if (backend === "postgres") {
         await rows(world.deps.em, "truncate kv");
-        await world.deps.backend.queue.obliterate({ force: true });
+        await world.deps.backend.queues[0]!.obliterate({ force: true });
         return;
       }
       const redis = new Redis(services().redisUrl!);
@@ -78,8 +78,8 @@ for (const backend of backends) {
     it("is still the same message when its job has long been removed", async () => {
       const first = await send("long ago");
       await done(first);
-      while ((await world.deps.backend.queue.getJobState(first.body.task_id)) !== "completed");
-      await world.deps.backend.queue.remove(first.body.task_id);
+      while ((await world.deps.backend.queues[0]!.getJobState(first.body.task_id)) !== "completed");
+      await world.deps.backend.queues[0]!.remove(first.body.task_id);
       const again = await send("long ago");
       expectReplay(again, first);
       await done(again);

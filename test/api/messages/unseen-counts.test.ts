@@ -172,7 +172,7 @@ describe("the number of unseen messages", () => {
       const { people, rooms } = await scene();
       for (const one of steps) await take(one, { people, rooms });
       // An ack is stored by a job of its own.
-      while ((await world.deps.backend.queue.getJobCountByTypes("wait", "active", "delayed")) > 0);
+      while ((await world.deps.backend.queues[0]!.getJobCountByTypes("wait", "active", "delayed")) > 0);
       for (const user of people) {
         const { unseen_count, explain } = await unseen(user);
         const mine = (await get(world, "/v1/rooms", user.id)).body.rooms as (Explained & { id: number })[];

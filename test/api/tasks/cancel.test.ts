@@ -109,7 +109,7 @@ for (const backend of backends) {
       expect(again.headers.get("idempotent-replayed")).to.equal("true");
       expect((await task(sent.task_id)).body.error.code).to.equal("cancelled");
       await withWorker();
-      while ((await world.deps.backend.queue.getJobState(sent.task_id)) !== "failed");
+      while ((await world.deps.backend.queues[0]!.getJobState(sent.task_id)) !== "failed");
       expect((await task(sent.task_id)).body).to.deep.include({ state: "failed" });
       expect((await task(sent.task_id)).body.error.code).to.equal("cancelled");
       expect(await failuresOf(sent.task_id)).to.have.length(1);

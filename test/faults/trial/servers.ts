@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Postgres, startPostgres } from "../../../src/local/postgres.ts";
 import { findRedis, type RedisServer, startRedis } from "../../../src/local/redis.ts";
-import { migrateQueue } from "../../../src/shared/backend.ts";
+import { migrateQueue } from "../../../src/shared/backend/postgres-backend.ts";
 import { migrate } from "../../../src/shared/db/migrate.ts";
 import { createLogger } from "../../../src/shared/logger.ts";
 import { freezeFamily } from "../../processes.ts";

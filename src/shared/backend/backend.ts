@@ -1,0 +1,49 @@
+import type { Processor, Queue, QueueOptions, Worker } from "bullmq";
+import { type RateLimiterAbstract, RateLimiterMemory } from "rate-limiter-flexible";
+import type { Closers } from "../closers.ts";
+import type { EntityManager } from "../db/database.ts";
+import type { Env } from "../env.ts";
+import { jobOptions } from "../jobs/catalog.ts";
+import type { Logger } from "../logger.ts";
+import type { Store } from "../store/store.ts";
+
+/** What carries the queue and the key-value needs. Nothing outside this folder knows which one it is. */
+export interface Backend {
+  readonly kind: "redis" | "postgres";
+  /** Each may hold jobs: whoever counts or looks for them asks all. */
+  readonly queues: readonly Queue[];
+  readonly store: Store;
+  /** The time that all processes share. */
+  sharedTime(): Promise<number>;
+  /** Fails if the queue can't be reached now. */
+  ping(): Promise<void>;
+  /** When the job that is next to be taken was added; undefined if none waits. */
+  nextAddedAt(): Promise<number | undefined>;
+  createWorker(queue: Queue, process: Processor): Worker;
+  /** Counts what is done in a window of time, over all processes; in this one alone while the store is away. */
+  createLimiter(options: LimiterOptions): Limiter;
+}
+
+export type Limiter = RateLimiterAbstract;
+
+export interface LimiterOptions {
+  readonly name: string;
+  readonly points: number;
+  readonly windowS: number;
+}
+
+export const limiterOptions = (env: Env, { name, points, windowS }: LimiterOptions) => ({
+  keyPrefix: `${env.QUEUE_NAME}:limit:${name}`,
+  points,
+  duration: windowS,
+  insuranceLimiter: new RateLimiterMemory({ points, duration: windowS }),
+});
+
+export interface BackendOptions {
+  readonly env: Env;
+  readonly em: EntityManager;
+  readonly closers: Closers;
+  readonly log: Logger;
+}
+
+export const defaultJobOptions: NonNullable<QueueOptions["defaultJobOptions"]> = jobOptions;
