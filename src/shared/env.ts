@@ -57,6 +57,8 @@ export const envSchema = z.object({
     .string()
     .regex(/^[A-Za-z0-9._-]{1,60}$/, "letters, digits, dot, dash and underscore only (no colon)")
     .default("parley"),
+  // How long an entry of the log is kept, and with it the cursors that stand before it. 0: for ever.
+  LOG_DAYS: z.coerce.number().int().min(0).max(36_500).default(30),
   // Above the sum of what one API or worker keeps busy at once; Postgres allows 100 by default.
   DATABASE_POOL: z.coerce.number().int().min(2).max(200).default(10),
 });

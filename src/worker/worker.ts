@@ -9,6 +9,7 @@ import { channels } from "../shared/log/entry.ts";
 import { Batcher } from "./batcher.ts";
 import { startHeartbeat } from "./heartbeat.ts";
 import { createProcessor, goOnAlone, membersOf, parseJob, Refusal } from "./run-job.ts";
+import { startSweeping } from "./sweep/sweep.ts";
 import { failureEntry, type TakenJob } from "./task.ts";
 
 /** Running jobs get this long to end; what is left runs again elsewhere once its lock has run out. */
@@ -22,6 +23,7 @@ export async function startWorker(deps: Deps, closers: Closers): Promise<void> {
   await Promise.all(workers.map((worker) => worker.waitUntilReady()));
   for (const worker of workers) worker.run().catch((error: unknown) => deps.log.error({ error }, "the worker stopped"));
   await startHeartbeat(deps, () => workers.every((worker) => worker.isRunning()), closers);
+  startSweeping(deps, closers);
 }
 
 function workerFor(queue: Queue, batcher: Batcher, deps: Deps): Worker {

@@ -25,16 +25,15 @@ export interface ReadFeed {
 /** What this user may see after a position: each room for as long as they were in it, and what concerns them alone. */
 export async function readFeed({ userId, roomId, from }: ReadFeed, { em }: Pick<ApiDeps, "em">): Promise<FeedPage> {
   const row = await oneRow<FeedRow>(em, feedSql, [userId, roomId ?? null, from === "now" ? null : from, PAGE]);
-  const { head, first, room_ids: roomIds, full_to, entries } = row!;
+  const { head, kept_after: keptAfter, room_ids: roomIds, full_to, entries } = row!;
   if (from !== "now" && from > head) throw offsetGone("This offset is ahead of the log");
-  if (from !== "now" && from >= 0 && first !== null && from + 1 < first)
-    throw offsetGone("The log is not kept that long");
+  if (from !== "now" && from >= 0 && from < keptAfter) throw offsetGone("The log is not kept that long");
   return { entries: entries.map(toEntry), next: full_to ?? head, upToDate: full_to === null, roomIds };
 }
 
 interface FeedRow {
   head: number;
-  first: number | null;
+  kept_after: number;
   room_ids: number[];
   /** Where a full page ends; null if the page is the last. */
   full_to: number | null;
@@ -42,13 +41,14 @@ interface FeedRow {
 }
 
 /**
- * One statement, so that the page is the state at `head`. Each turn of a membership is a range of the room's part of
+ * One statement, so that the page is the state at `head`, and nothing is swept between a look at where the log begins
+ * and the entries. Each turn of a membership is a range of the room's part of
  * the log, found by index; the positions of all turns are merged before any entry is read. Messages of rooms that are
  * gone are gone with them.
  */
 export const feedSql = `
   with head as materialized (
-    select h.head, (select pos from log order by pos limit 1) as first, coalesce($3::bigint, h.head) as after
+    select h.head, h.kept_after, greatest(coalesce($3::bigint, h.head), h.kept_after) as after
     from log_head h
   ), turns as materialized (
     select t.room_id, greatest(t.joined_pos - 1, head.after) as after, coalesce(t.left_pos, head.head) as until
@@ -65,7 +65,7 @@ export const feedSql = `
     select l.* from (select pos from found order by pos limit $4) f
     cross join lateral (select * from log where pos = f.pos limit 1) l
   )
-  select head.head, head.first,
+  select head.head, head.kept_after,
     (select coalesce(jsonb_agg(room_id), '[]') from members where user_id = $1) as room_ids,
     (select case when count(*) = $4 then max(pos) end from page) as full_to,
     (select coalesce(jsonb_agg(to_jsonb(one) order by one.pos), '[]') from (

@@ -121,6 +121,7 @@ export const LogHeadSchema = defineEntity({
     onlyRow: p.boolean().primary().default(true),
     epoch: p.text(),
     head: p.bigint("number"),
+    keptAfter: p.bigint("number").default(0),
   },
 });
 

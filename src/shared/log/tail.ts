@@ -22,7 +22,7 @@ export interface TailEvents {
   onCredential(name: string | undefined): void;
   /** Somebody types, comes or goes. */
   onEphemeral(payload: string): void;
-  /** The log is another one than before (a restored backup): nothing remembered holds. */
+  /** The log is another one than before (a restored backup), or part of it went unread: nothing remembered holds. */
   onReset(): void;
 }
 
@@ -109,10 +109,10 @@ export class Tail {
   }
 
   async #findHead(client: pg.Client): Promise<void> {
-    const { rows } = await client.query<{ epoch: string; head: number }>("select epoch, head from log_head");
+    const { rows } = await client.query<Head>("select epoch, head, kept_after from log_head");
     const [row] = rows;
     if (!row) throw new Error("log_head has no row: the database is not migrated");
-    const another = row.epoch !== this.#epoch || row.head < this.#pos;
+    const another = row.epoch !== this.#epoch || row.head < this.#pos || row.kept_after > this.#pos;
     if (another) this.#pos = row.head;
     if (another && this.#epoch !== "") this.#events.onReset();
     this.#epoch = row.epoch;
@@ -166,6 +166,8 @@ export class Tail {
   }
 
   #handOut(entries: readonly Entry[]): void {
+    // Who stood still for longer than the log is kept goes on behind a gap: nothing that was remembered leads up to it.
+    if (entries[0]!.pos !== this.#pos + 1) this.#events.onReset();
     this.#pos = entries.at(-1)!.pos;
     this.#events.onEntries(entries);
   }
@@ -189,6 +191,12 @@ export class Tail {
     }, this.#retryMs);
     this.#retryMs = Math.min(this.#retryMs * 2, RECONNECT_MS.most);
   }
+}
+
+interface Head {
+  readonly epoch: string;
+  readonly head: number;
+  readonly kept_after: number;
 }
 
 /**
