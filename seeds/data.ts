@@ -2,11 +2,12 @@
 export const password = "Passw0rd!";
 
 /** In the order of their ids on a fresh database: user_1 has the id 1. */
-export const users: readonly { username: string; first_name?: string; last_name?: string }[] = [
+export const users: readonly { username: string; first_name?: string; last_name?: string; is_admin?: true }[] = [
   ...Array.from({ length: 15 }, (_, i) => ({ username: `user_${i + 1}` })),
   { username: "IsaiahTobi", first_name: "Isaiah", last_name: "Tobi" },
   { username: "IsaiahAim", first_name: "Isaiah", last_name: "Aim" },
-  { username: "alice", first_name: "Alice" },
+  // Whoever wants to see the desk at /admin.
+  { username: "alice", first_name: "Alice", is_admin: true },
   { username: "bob", first_name: "Bob" },
   { username: "charlie", first_name: "Charlie" },
 ];

@@ -47,7 +47,10 @@ async function seedUsers(deps: ApiDeps): Promise<number> {
   const taken = new Set(known.map(({ name }) => name));
   const missing = users.filter(({ username }) => !taken.has(username.toLowerCase()));
   // One after the other, so that user_1 gets the id 1.
-  for (const user of missing) await createUser({ ...user, password }, deps);
+  for (const { is_admin, ...user } of missing) {
+    const { id } = await createUser({ ...user, password }, deps);
+    if (is_admin) await rows(deps.em, "update users set is_admin = true where id = $1", [id]);
+  }
   return missing.length;
 }
 

@@ -2,7 +2,7 @@ import type { Closers } from "../shared/closers.ts";
 import { type Deps, type DepsOptions, openDeps } from "../shared/deps.ts";
 import { Tail } from "../shared/log/tail.ts";
 import { AccessTokens } from "./auth/access-tokens.ts";
-import { type CredentialName, Credentials } from "./auth/credentials.ts";
+import { Credentials } from "./auth/credentials.ts";
 import { readSigningKeys } from "./auth/signing-keys.ts";
 import { Backlog } from "./backlog.ts";
 import { Directory } from "./directory.ts";
@@ -47,7 +47,7 @@ export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
       },
       onTask: (taskId) => taskWaiters.settleSilently(taskId),
       onUser: (userId) => directory.forgetUser(userId),
-      onCredential: (name) => credentials.forget(name as CredentialName | undefined),
+      onCredential: (announced) => credentials.hear(announced),
       onEphemeral: (payload) => ephemeral.hear(payload),
       onReset() {
         directory.forgetAll();

@@ -3,6 +3,12 @@ import type { Entry } from "../shared/log/entry.ts";
 import type { Role, RoomKind, RoomStanding } from "../shared/policies.ts";
 import type { Account } from "./http/route.ts";
 import { Memory } from "./memory.ts";
+import { accountBanned } from "./users/banned.ts";
+
+/** Somebody whose account is there; whoever is banned may not ask, but is still who they are to others. */
+export interface KnownUser extends Account {
+  readonly isBanned: boolean;
+}
 
 interface KnownRoom {
   readonly kind: RoomKind;
@@ -15,17 +21,24 @@ interface KnownRoom {
  * away. The tail tells what has changed; the worker checks again in its transaction.
  */
 export class Directory {
-  readonly #users: Memory<number, Account>;
+  readonly #users: Memory<number, KnownUser>;
   readonly #rooms: Memory<number, KnownRoom>;
 
   constructor(em: EntityManager) {
-    this.#users = new Memory((id) => oneRow<Account>(em, userSql, [id]));
+    this.#users = new Memory((id) => oneRow<KnownUser>(em, userSql, [id]));
     this.#rooms = new Memory((id) => oneRow<KnownRoom>(em, roomSql, [id]));
   }
 
   /** Undefined for somebody unknown or deactivated. */
-  user(id: number): Promise<Account | undefined> {
+  user(id: number): Promise<KnownUser | undefined> {
     return this.#users.get(id);
+  }
+
+  /** Who may ask in this user's name: undefined for nobody, and a refusal for whoever is banned. */
+  async account(id: number): Promise<Account | undefined> {
+    const user = await this.user(id);
+    if (user?.isBanned) throw accountBanned();
+    return user;
   }
 
   async standing(roomId: number, userId: number): Promise<RoomStanding | undefined> {
@@ -57,7 +70,8 @@ export class Directory {
 const changesRooms = new Set(["room.created", "room.updated", "room.deleted", "member.joined", "member.left"]);
 
 const userSql = `
-  select id, username, is_admin as "isAdmin" from users where id = $1 and deactivated_at is null`;
+  select id, username, is_admin as "isAdmin", banned_at is not null as "isBanned" from users
+  where id = $1 and deactivated_at is null`;
 
 export const roomSql = `
   select r.kind, r.is_public,

@@ -1,3 +1,4 @@
+import { adminRoutes } from "./admin/routes.ts";
 import { authRoutes } from "./auth/routes.ts";
 import { clientRoutes } from "./clients/routes.ts";
 import { eventRoutes } from "./events/routes.ts";
@@ -17,5 +18,6 @@ export const routes: readonly Route[] = [
   ...messageRoutes,
   ...taskRoutes,
   ...eventRoutes,
+  ...adminRoutes,
   ...healthRoutes,
 ];

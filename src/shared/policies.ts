@@ -37,6 +37,9 @@ export function assertMayInRoom(action: RoomAction, roomId: number, room: RoomSt
 export const roomNotFound = (roomId: number): AppError =>
   new AppError("room_not_found", `No room with the id ${roomId} is known to you`);
 
+export const messageNotFound = (id: string): AppError =>
+  new AppError("message_not_found", `No message ${id} is known to you`);
+
 export const userNotFound = (userId: number): AppError =>
   new AppError("user_not_found", `No user has the id ${userId}`);
 
@@ -44,9 +47,31 @@ export const userNotFound = (userId: number): AppError =>
 export const directKey = (a: number, b: number): string => `${Math.min(a, b)}:${Math.max(a, b)}`;
 
 /** An account is changed by its owner or by an admin. */
-export function assertMayChangeUser(caller: { readonly id: number; readonly isAdmin: boolean }, userId: number): void {
+export function assertMayChangeUser(caller: Asker, userId: number): void {
   if (caller.id !== userId && !caller.isAdmin)
     throw new AppError("not_allowed", "Only your own account is yours to change");
+}
+
+interface Asker {
+  readonly id: number;
+  readonly isAdmin: boolean;
+}
+
+/** What somebody has said is theirs to take back, and an admin's; others who can see it are told so. */
+export function assertMayDeleteMessage(
+  caller: Asker,
+  id: string,
+  message: { readonly senderId: number; readonly isMember: boolean } | undefined,
+): void {
+  const isTheirs = message?.senderId === caller.id;
+  if (!message || !(isTheirs || message.isMember || caller.isAdmin)) throw messageNotFound(id);
+  if (!isTheirs && !caller.isAdmin) throw new AppError("not_allowed", "Only its sender or an admin deletes a message");
+}
+
+/** Its owner deletes a room, or an admin, who need not be in it; a direct one nobody does. */
+export function assertMayDeleteRoom(caller: Asker, roomId: number, room: RoomStanding | undefined): void {
+  const role = room && caller.isAdmin ? "owner" : room?.role;
+  assertMayInRoom("delete", roomId, room && { ...room, role });
 }
 
 /** Anybody joins a public room; a private one, and a direct one, is not there for those outside it. */

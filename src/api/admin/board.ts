@@ -14,6 +14,7 @@ import Router from "@koa/router";
 import type { Queue } from "bullmq";
 import type { Context } from "koa";
 import { withoutStrangers } from "../docs/docs.ts";
+import { withoutText } from "./without-text.ts";
 
 /**
  * What may be changed from here. The rest that the board knows (empty, clean, remove, edit, add, pause) would break the
@@ -34,16 +35,16 @@ export function createBoard(queues: readonly Queue[], basePath: string): Board {
   const adapters = queues.map((queue) => new BullMQAdapter(queue, { allowRetries: true }));
   for (const adapter of adapters) adapter.setFormatter("data", withoutText);
   const server = new KoaBoard(basePath);
-  const uiConfig = { boardTitle: "Parley", hideDocsLink: true, pollingInterval: { showSetting: true } };
+  const uiConfig = {
+    boardTitle: "Parley",
+    hideDocsLink: true,
+    pollingInterval: { showSetting: true },
+    miscLinks: [{ text: "Back to the desk", url: "/admin" }],
+    // The board can't be told to leave out single buttons, so that it says itself which of them work.
+    environment: { label: "Retry and promote work here; all else is refused", color: "#0f766e", textColor: "#ffffff" },
+  };
   createBullBoard({ queues: adapters, serverAdapter: server, options: { uiConfig } });
   return server.handler();
-}
-
-/** Who looks after the queue need not read what people say to each other. */
-function withoutText(data: unknown): unknown {
-  if (typeof data !== "object" || data === null) return data;
-  if ("sends" in data && Array.isArray(data.sends)) return { ...data, sends: data.sends.map(withoutText) };
-  return "text" in data ? { ...data, text: `(${String(data.text).length} characters)` } : data;
 }
 
 class KoaBoard implements IServerAdapter {

@@ -33,7 +33,7 @@ export async function browserSession(ctx: Context, deps: ApiDeps): Promise<Calle
   if (kept === null) return undefined;
   const { id, credential, scopes } = JSON.parse(kept) as Kept;
   await deps.credentials.assertHolds(credential);
-  const account = await deps.directory.user(id);
+  const account = await deps.directory.account(id);
   if (!account) return undefined;
   return { ...account, credential, scopes, isAdmin: account.isAdmin && (scopes?.includes("admin") ?? true) };
 }

@@ -5,6 +5,7 @@ import { takeTicket } from "../auth/tickets.ts";
 import type { ApiDeps } from "../deps.ts";
 import { identify } from "../http/identity.ts";
 import type { Caller } from "../http/route.ts";
+import { recordAction } from "./actions.ts";
 import type { Board } from "./board.ts";
 import { assertOwnPage, browserSession, openBrowserSession } from "./browser-session.ts";
 
@@ -30,13 +31,23 @@ export function adminQueues(deps: ApiDeps): Middleware {
     ctx.set("Content-Security-Policy", POLICY);
     // Loaded for whoever asks for it: most processes never need it.
     board ??= import("./board.ts").then(({ createBoard }) => createBoard(deps.backend.queues, PATH));
-    if (await answer(await board, ctx, deps)) return;
+    if (await answer(await board, ctx, deps)) {
+      if (!isRead(ctx)) await recordChange(ctx, caller, deps);
+      return;
+    }
     throw new AppError(
       "route_not_found",
       `Nothing is at ${ctx.method} ${ctx.path}: the board looks, retries and promotes`,
     );
   };
 }
+
+const recordChange = ({ path, state }: Context, caller: Caller, { em }: ApiDeps): Promise<void> =>
+  recordAction(
+    em,
+    { action: "queue.change", target: path.slice(PATH.length) },
+    { caller, requestId: state["requestId"] },
+  );
 
 const isRead = ({ method }: Context): boolean => method === "GET" || method === "HEAD";
 

@@ -117,7 +117,13 @@ export class Credentials {
     };
   }
 
-  /** From the tail: this credential has ended, or all may have, unheard. */
+  /** From the tail: what was announced, or nothing where something may have been announced unheard. */
+  hear(announced: string | undefined): void {
+    if (announced?.startsWith(RETURN)) this.#ended.delete(announced.slice(RETURN.length) as CredentialName);
+    else this.forget(announced as CredentialName | undefined);
+  }
+
+  /** This credential has ended, or all may have, unheard. */
   forget(name: CredentialName | undefined): void {
     if (name === undefined) {
       this.#forgetAll();
@@ -135,12 +141,24 @@ export class Credentials {
 
   #forgetAll(): void {
     for (const memory of [this.#sessions, this.#tokens, this.#clients]) memory.clear();
+    // Who was banned may be back, and who was not may be banned: the directory asks again, and so does this.
+    for (const name of this.#ended) if (name.startsWith("user:")) this.#ended.delete(name);
+    this.#endThoseOfNobody().catch((error: unknown) =>
+      this.#log.warn({ reason: String(error) }, "could not look who is still there"),
+    );
     for (const name of this.#running.keys()) {
       // What ended unheard ends its running requests now.
       this.assertHolds(name).catch((error: unknown) => {
         if (error instanceof AppError) this.#end(name);
       });
     }
+  }
+
+  /** In one question, however many wait here: what they showed may hold while they themselves may not ask any more. */
+  async #endThoseOfNobody(): Promise<void> {
+    const ids = [...this.#running.keys()].filter((name) => name.startsWith("user:")).map((name) => name.slice(5));
+    if (ids.length === 0) return;
+    for (const { id } of await rows<{ id: number }>(this.#em, nobodySql, [ids])) this.#end(`user:${id}`);
   }
 
   #end(name: CredentialName): void {
@@ -175,10 +193,19 @@ export async function announceEnd(tx: EntityManager, names: readonly CredentialN
   await rows(tx, "select pg_notify($1, name) from unnest($2::text[]) as t (name)", [channels.credentials, names]);
 }
 
+const RETURN = "return:";
+
+/** Inside the transaction that lets a user in again: what is begun in their name from then on is not ended any more. */
+export async function announceReturn(tx: EntityManager, userId: number): Promise<void> {
+  await rows(tx, "select pg_notify($1, $2)", [channels.credentials, `${RETURN}user:${userId}`]);
+}
+
 const sessionSql = `
   select user_id as "userId", expires_at as "expiresAt" from sessions where id = $1 and ended_at is null`;
 const tokenSql = `
   select id, user_id as "userId", expires_at as "expiresAt" from api_tokens where hash = $1 and revoked_at is null`;
 const tokenHoldsSql = "select id from api_tokens where id = $1 and revoked_at is null";
+const nobodySql = `
+  select id from users where id = any($1::bigint[]) and (deactivated_at is not null or banned_at is not null)`;
 const clientSql = `
   select id, secret_hash as "secretHash", scopes from api_clients where id = $1 and revoked_at is null`;

@@ -36,7 +36,7 @@ export const authRoutes = [
     budget: "logins",
     body: LoginInput,
     responses: { 200: { description: "Signed in", body: SignedInView } },
-    errors: ["validation_failed", "wrong_credentials", "database_unavailable"],
+    errors: ["validation_failed", "wrong_credentials", "account_banned", "database_unavailable"],
     async handle({ body }, { deps, client }) {
       return reply(200, await login({ ...body, ...client }, deps), noStore);
     },

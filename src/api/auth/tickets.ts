@@ -32,6 +32,6 @@ export async function takeTicket(ticket: string, deps: ApiDeps): Promise<Caller>
   if (kept === null) throw new AppError("token_invalid", "The ticket was used, or is older than 30 seconds");
   const caller = JSON.parse(kept) as Caller;
   await credentials.assertHolds(caller.credential);
-  if (!(await directory.user(caller.id))) throw new AppError("not_signed_in", "This account was closed");
+  if (!(await directory.account(caller.id))) throw new AppError("not_signed_in", "This account was closed");
   return caller;
 }

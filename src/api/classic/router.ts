@@ -135,7 +135,7 @@ const body = <S extends z.ZodType>(ctx: Context, schema: S) => parse(schema, ctx
 
 /** The user in whose name the call is made. */
 async function act(ctx: Context, userId: number, deps: ApiDeps): Promise<Scope> {
-  const caller = await deps.directory.user(userId);
+  const caller = await deps.directory.account(userId);
   if (!caller) throw new AppError("user_not_found", "User matching query does not exist.");
   ctx.state["userId"] = caller.id;
   return scopeOf(ctx, { ...caller, credential: `user:${caller.id}` }, new Gone(ctx.res), deps);

@@ -1,8 +1,10 @@
 import { inTransaction, oneRow, rows } from "../../shared/db/database.ts";
 import { AppError } from "../../shared/errors.ts";
+import { recordAction } from "../admin/actions.ts";
 import { announceEnd, type Scopes } from "../auth/credentials.ts";
 import { hashSecret, newSecret, prefixes } from "../auth/secrets.ts";
 import type { ApiDeps } from "../deps.ts";
+import type { Scope } from "../http/route.ts";
 import { isoTime, isoTimeOrNull } from "../http/schemas.ts";
 
 interface ClientRow {
@@ -28,14 +30,19 @@ const present = (row: ClientRow) => ({
 const notFound = (id: string): AppError => new AppError("client_not_found", `No client has the id ${id}`);
 
 /** The key is `<id>:<secret>`, shown this once. */
-export async function createClient(name: string, scopes: Scopes, createdBy: number, { em, newId }: ApiDeps) {
+export async function createClient(name: string, scopes: Scopes, scope: Scope) {
+  const { em, newId } = scope.deps;
   const id = newId();
   const secret = newSecret(prefixes.clientSecret);
-  const row = await oneRow<ClientRow>(
-    em,
-    `insert into api_clients (id, name, secret_hash, scopes, created_by) values ($1, $2, $3, $4, $5) returning ${columns}`,
-    [id, name, hashSecret(secret), [...new Set(scopes)], createdBy],
-  );
+  const row = await inTransaction(em, async (tx) => {
+    await recordAction(tx, { action: "client.create", target: id, detail: { name, scopes } }, scope);
+    return oneRow<ClientRow>(
+      tx,
+      `insert into api_clients (id, name, secret_hash, scopes, created_by) values ($1, $2, $3, $4, $5)
+       returning ${columns}`,
+      [id, name, hashSecret(secret), [...new Set(scopes)], scope.caller.id],
+    );
+  });
   return { ...present(row!), api_key: `${id}:${secret}` };
 }
 
@@ -52,14 +59,16 @@ export async function getClient(id: string, { em }: ApiDeps) {
   return present(row);
 }
 
-export async function revokeClient(id: string, { em, credentials }: ApiDeps): Promise<void> {
+export async function revokeClient(id: string, scope: Scope): Promise<void> {
+  const { em, credentials } = scope.deps;
   await inTransaction(em, async (tx) => {
-    const [revoked] = await rows(
+    const [revoked] = await rows<{ name: string }>(
       tx,
-      "update api_clients set revoked_at = now() where id = $1 and revoked_at is null returning id",
+      "update api_clients set revoked_at = now() where id = $1 and revoked_at is null returning name",
       [id],
     );
     if (!revoked) throw notFound(id);
+    await recordAction(tx, { action: "client.revoke", target: id, detail: { name: revoked.name } }, scope);
     await announceEnd(tx, [`client:${id}`]);
   });
   credentials.forget(`client:${id}`);

@@ -37,8 +37,8 @@ export const clientRoutes = [
     body: CreateClientInput,
     responses: { 201: { description: "The client and its key, shown this once", body: NewClientView } },
     errors: [...adminErrors],
-    async handle({ body }, { caller, deps }) {
-      const client = await createClient(body.name, body.scopes, caller.id, deps);
+    async handle({ body }, scope) {
+      const client = await createClient(body.name, body.scopes, scope);
       return reply(201, client, { "Cache-Control": "no-store", Location: `/v1/clients/${client.id}` });
     },
   }),
@@ -75,8 +75,8 @@ export const clientRoutes = [
     params,
     responses: { 204: { description: "Done" } },
     errors: [...adminErrors, "client_not_found"],
-    async handle(input, { deps }) {
-      await revokeClient(input.params.id, deps);
+    async handle(input, scope) {
+      await revokeClient(input.params.id, scope);
       return reply(204);
     },
   }),

@@ -1,25 +1,6 @@
 import { z } from "zod";
-import { oneRow } from "../../shared/db/database.ts";
-import { keys, ttl } from "../../shared/store/store.ts";
-import type { ApiDeps } from "../deps.ts";
 import { defineRoute, reply } from "../http/route.ts";
-import { count } from "../http/schemas.ts";
-
-const checkNames = ["postgres", "queue", "worker", "backlog", "tail"] as const;
-const Check = z.object({ ok: z.boolean(), detail: z.string() });
-const ReadyView = z
-  .object({
-    status: z.enum(["ready", "not ready"]),
-    checks: z.object(
-      Object.fromEntries(checkNames.map((name) => [name, Check])) as Record<(typeof checkNames)[number], typeof Check>,
-    ),
-    parked_reads: count,
-  })
-  .meta({ id: "Ready" });
-
-/** A job that waits longer than this means that nobody takes jobs, or too few. */
-const OLDEST_JOB_MS = 30_000;
-const ANSWER_WITHIN_MS = 2_000;
+import { ReadyView, readiness } from "./readiness.ts";
 
 export const healthRoutes = [
   defineRoute({
@@ -48,48 +29,8 @@ export const healthRoutes = [
     },
     errors: [],
     async handle(_, { deps }) {
-      const [postgres, queue, worker, backlog] = await Promise.all([
-        check(() => oneRow(deps.em, "select 1")),
-        check(() => deps.backend.ping()),
-        check(() => checkWorker(deps)),
-        check(() => checkBacklog(deps)),
-      ]);
-      const tail = { ok: deps.tail.connected, detail: deps.tail.connected ? "connected" : "reconnecting" };
-      const checks = { postgres, queue, worker, backlog, tail };
-      const parked_reads = deps.hub.parked;
-      if (Object.values(checks).every(({ ok }) => ok))
-        return reply(200, { status: "ready" as const, checks, parked_reads });
-      return reply(503, { status: "not ready" as const, checks, parked_reads });
+      const ready = await readiness(deps);
+      return ready.status === "ready" ? reply(200, ready) : reply(503, ready);
     },
   }),
 ];
-
-type CheckResult = z.output<typeof Check>;
-
-async function check(work: () => Promise<unknown>): Promise<CheckResult> {
-  const late = AbortSignal.timeout(ANSWER_WITHIN_MS);
-  const tooLate = new Promise<never>((_, reject) => {
-    late.addEventListener("abort", () => reject(new Error(`no answer within ${ANSWER_WITHIN_MS} ms`)), { once: true });
-  });
-  try {
-    const detail = await Promise.race([work(), tooLate]);
-    return { ok: true, detail: typeof detail === "string" ? detail : "ok" };
-  } catch (error) {
-    return { ok: false, detail: error instanceof Error ? error.message : String(error) };
-  }
-}
-
-async function checkWorker({ backend, now }: ApiDeps): Promise<string> {
-  const seenAt = await backend.store.get(keys.workerSeen());
-  const tooLongS = ttl.workerSeenMs / 1_000;
-  if (seenAt === null)
-    throw new Error(`no worker has been seen for ${tooLongS} s: sends are accepted, but nobody stores them`);
-  return `seen ${Math.max(0, Math.round((now() - Number(seenAt)) / 1_000))} s ago`;
-}
-
-async function checkBacklog({ backend, backlog, now }: ApiDeps): Promise<string> {
-  const addedAt = await backend.nextAddedAt();
-  const ageMs = addedAt === undefined ? 0 : now() - addedAt;
-  if (ageMs > OLDEST_JOB_MS) throw new Error(`the oldest job has been waiting for ${Math.round(ageMs / 1_000)} s`);
-  return `${backlog.waiting} jobs waiting`;
-}

@@ -25,7 +25,7 @@ export async function identify(
     throw notSignedIn(demo ? "Say who is asking: ?user_id=1 or an X-User-Id header" : "A token is needed");
   }
   const { userId, ...how } = shown;
-  const account = await deps.directory.user(userId);
+  const account = await deps.directory.account(userId);
   if (!account) throw notSignedIn(`No user has the id ${userId}`);
   const caller = withScopes(account, how);
   ctx.state["userId"] = caller.id;

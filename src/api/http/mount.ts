@@ -71,6 +71,7 @@ export const scopeOf = (ctx: Context, caller: Caller, gone: Gone, deps: ApiDeps)
   deps,
   caller,
   client: clientOf(ctx),
+  requestId: ctx.state["requestId"] as string,
   gone,
 });
 

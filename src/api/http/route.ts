@@ -39,6 +39,8 @@ export interface Scope {
   readonly deps: ApiDeps;
   readonly caller: Caller;
   readonly client: Client;
+  /** As the log calls this request. */
+  readonly requestId: string;
   /** Aborted when the client has gone away: whatever still waits for it may stop. */
   readonly gone: Gone;
 }
@@ -132,7 +134,10 @@ export function impliedErrors({ access, budget, method }: Pick<Route, "access" |
   const limited: ErrorCode[] = budget === "none" ? [] : ["rate_limited"];
   if (readsBody(method)) limited.push("malformed_json", "body_too_large", "unsupported_media_type");
   if (access === "public") return limited;
-  const who: ErrorCode[] = ["not_signed_in", "token_invalid", "token_expired", "session_ended", "insufficient_scope"];
+  const who: ErrorCode[] = [
+    ...(["not_signed_in", "token_invalid", "token_expired", "session_ended"] as const),
+    ...(["account_banned", "insufficient_scope"] as const),
+  ];
   return [...limited, ...who, "validation_failed", ...(access === "admin" ? (["not_allowed"] as const) : [])];
 }
 

@@ -1,11 +1,9 @@
 import { oneRow } from "../../shared/db/database.ts";
 import { type MessageRow, messageColumns, seenByCount } from "../../shared/db/message-row.ts";
-import { AppError } from "../../shared/errors.ts";
+import { messageNotFound } from "../../shared/policies.ts";
 import type { Scope } from "../http/route.ts";
 import { isoTime } from "../http/schemas.ts";
 import { presentMessage } from "./present.ts";
-
-const notFound = (id: string): AppError => new AppError("message_not_found", `No message ${id} is known to you`);
 
 /** A message is there for the members of its room and for nobody else. */
 export async function getMessage(id: string, { caller, deps }: Scope) {
@@ -17,7 +15,7 @@ export async function getMessage(id: string, { caller, deps }: Scope) {
      where m.id = $1`,
     [id, caller.id],
   );
-  if (!row) throw notFound(id);
+  if (!row) throw messageNotFound(id);
   return presentMessage(row, caller.id);
 }
 
@@ -28,7 +26,7 @@ export async function getReceipts(id: string, { caller, deps }: Scope) {
     receiptsSql,
     [id, caller.id],
   );
-  if (!row) throw notFound(id);
+  if (!row) throw messageNotFound(id);
   return {
     receipts: row.receipts.map(({ seen_at, ...who }) => ({ ...who, seen_at: isoTime(seen_at) })),
     unseen_by: row.unseen_by,

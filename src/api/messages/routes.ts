@@ -5,6 +5,7 @@ import { clientKey, cursorParam, deviceParam, flagParam, idParam, limitParam, wa
 import { SentView } from "../tasks/schemas.ts";
 import { waitForMessage } from "../tasks/wait-for-message.ts";
 import { decodeAck } from "./ack.ts";
+import { deleteMessage } from "./delete-message.ts";
 import { findSent } from "./find-sent.ts";
 import { getMessage, getReceipts } from "./get-message.ts";
 import { listRoomMessages, listUserMessages } from "./list-messages.ts";
@@ -229,6 +230,22 @@ export const messageRoutes = [
     responses: { 200: { description: "The message", body: MessageView } },
     errors: ["validation_failed", "message_not_found", "database_unavailable"],
     handle: async ({ params }, scope) => reply(200, await getMessage(params.id, scope)),
+  }),
+  defineRoute({
+    id: "deleteMessage",
+    method: "delete",
+    path: "/v1/messages/:id",
+    tag: "Messages",
+    summary: "Delete a message of mine",
+    description: "Its words are gone for everybody; its place stays. An admin may delete anybody's.",
+    access: "caller",
+    params: messageParams,
+    responses: { 204: { description: "Done, also if it was deleted already" } },
+    errors: ["validation_failed", "not_allowed", "message_not_found", "database_unavailable"],
+    async handle({ params }, scope) {
+      await deleteMessage(params.id, scope);
+      return reply(204);
+    },
   }),
   defineRoute({
     id: "getReceipts",

@@ -89,7 +89,8 @@ async function storedUnderKey({ senderId, clientKey }: SendMessage, { em, log }:
   try {
     const looking = oneRow<{ id: string; text: string; to: string }>(em, storedSql, [senderId, clientKey]);
     const found = await within(LOOK_UP_WITHIN_MS, looking);
-    return found && { id: found.id, print: printOf(found.to, found.text) };
+    // What a deleted message said is not known any more: under its key it is found, whatever is said now.
+    return found && { id: found.id, print: found.text === "" ? undefined : printOf(found.to, found.text) };
   } catch (error) {
     // A database that is away does not keep a message from being accepted: the worker looks again.
     log.warn({ reason: String(error) }, "could not look up a key");

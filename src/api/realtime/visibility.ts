@@ -29,6 +29,6 @@ export const changesRoomsOf = (entry: Entry, userId: number): boolean =>
 export const endsReading = (entry: Entry, userId: number): boolean =>
   entry.type === "room.deleted" || (entry.type === "member.left" && entry.data?.["user_id"] === userId);
 
-/** What makes somebody's unseen count grow: a message in their rooms that is not their own. */
+/** What makes somebody's unseen count grow: a message in their rooms that is not their own, and still there. */
 export const isNewMessageFor = (entry: Entry, userId: number): boolean =>
-  entry.type === "message.created" && entry.message !== null && entry.actorId !== userId;
+  entry.type === "message.created" && entry.message?.deleted_at === null && entry.actorId !== userId;

@@ -85,6 +85,7 @@ export const roomRoutes = [
     path: "/v1/rooms/:id",
     tag: "Rooms",
     summary: "Delete a room and all that was said in it",
+    description: "Its owner may, and an admin.",
     access: "caller",
     params,
     responses: { 204: { description: "Done" } },

@@ -1,6 +1,7 @@
 import { inTransaction, rows } from "../../shared/db/database.ts";
 import { LogWrites } from "../../shared/log/writes.ts";
-import { assertMayInRoom } from "../../shared/policies.ts";
+import { assertMayDeleteRoom, assertMayInRoom } from "../../shared/policies.ts";
+import { recordAction } from "../admin/actions.ts";
 import type { Scope } from "../http/route.ts";
 import { roomNameTaken } from "./create-room.ts";
 import { deleteRoomRow, lockRoom, standingOf } from "./membership.ts";
@@ -25,10 +26,15 @@ export async function updateRoom(roomId: number, change: UpdateRoom, { caller, d
   }
 }
 
-export async function deleteRoom(roomId: number, { caller, deps }: Scope): Promise<void> {
+export async function deleteRoom(roomId: number, scope: Scope): Promise<void> {
+  const { caller, deps } = scope;
   await inTransaction(deps.em, async (tx) => {
     const room = await lockRoom(tx, roomId);
-    assertMayInRoom("delete", roomId, await standingOf(tx, room, caller.id));
+    const standing = await standingOf(tx, room, caller.id);
+    assertMayDeleteRoom(caller, roomId, standing);
+    if (standing?.role !== "owner") {
+      await recordAction(tx, { action: "room.delete", target: roomId, detail: { name: room!.name } }, scope);
+    }
     const writes = new LogWrites();
     await deleteRoomRow(tx, roomId, caller.id, writes);
     await writes.flush(tx);

@@ -23,7 +23,7 @@ async function readUsers({ limit, ...query }: ListUsers, { em }: ApiDeps) {
   return { users, next: found.length > limit ? String(users.at(-1)!.id) : null };
 }
 
-const escapeLike = (text: string): string => text.replace(/[\\%_]/g, "\\$&");
+export const escapeLike = (text: string): string => text.replace(/[\\%_]/g, "\\$&");
 
 const listSql = `
   select ${userColumns} from users

@@ -105,6 +105,7 @@ export const userRoutes = [
     errors: [
       "validation_failed",
       "not_allowed",
+      "last_admin",
       "wrong_password",
       "user_not_found",
       "username_taken",
@@ -123,7 +124,7 @@ export const userRoutes = [
     access: "caller",
     params,
     responses: { 204: { description: "Done" } },
-    errors: ["validation_failed", "not_allowed", "user_not_found", "database_unavailable"],
+    errors: ["validation_failed", "not_allowed", "last_admin", "user_not_found", "database_unavailable"],
     async handle({ params: { id } }, scope) {
       await deactivateUser(id, scope);
       return reply(204);

@@ -2,10 +2,12 @@ import { type EntityManager, oneRow } from "../../shared/db/database.ts";
 import { type User, UserSchema } from "../../shared/db/entities.ts";
 import { AppError } from "../../shared/errors.ts";
 import { assertMayChangeUser, assertMayGrantAdmin, userNotFound } from "../../shared/policies.ts";
+import { recordAction } from "../admin/actions.ts";
 import type { CredentialName } from "../auth/credentials.ts";
 import { endSessions } from "../auth/sessions.ts";
 import type { ApiDeps } from "../deps.ts";
 import type { Scope } from "../http/route.ts";
+import { assertLeavesAnAdmin } from "./admins.ts";
 import { changeUsers } from "./create-user.ts";
 import { assertGoodPassword, hashPassword, verifyPassword } from "./passwords.ts";
 import type { UserRow } from "./present.ts";
@@ -19,16 +21,24 @@ export async function updateUser(id: number, changes: UpdateUser, scope: Scope):
   const passwordHash = await newPasswordHash(id, changes, scope);
   let ended: CredentialName[] = [];
   const row = await changeUsers(deps, async (tx) => {
+    if (changes.is_admin === false) await assertLeavesAnAdmin(tx, id);
     const user = await tx.findOne(UserSchema, { id, deactivatedAt: null });
     if (!user) throw userNotFound(id);
     apply(user, changes, passwordHash);
     await tx.flush();
+    if (caller.id !== id) await recordAction(tx, { action: "user.change", target: id, detail: told(changes) }, scope);
     if (passwordHash !== undefined) ended = await endOtherSessions(tx, id, scope);
     return id;
   });
   for (const name of ended) deps.credentials.forget(name);
   return row;
 }
+
+/** Which fields, and what somebody may do from now on; a new password is told to nobody. */
+const told = ({ is_admin, ...rest }: UpdateUser) => ({
+  fields: Object.keys(rest),
+  ...(is_admin !== undefined && { is_admin }),
+});
 
 function apply(user: User, changes: UpdateUser, passwordHash: string | undefined): void {
   user.username = changes.username ?? user.username;

@@ -80,7 +80,7 @@ function serve(ws: WebSocket, caller: Caller, ctx: Context, deps: ApiDeps): void
     clearTimeout(expiry);
     detach();
   });
-  new Socket(ws, { deps, caller, client: clientOf(ctx), gone: ended });
+  new Socket(ws, { deps, caller, client: clientOf(ctx), requestId: randomUUID(), gone: ended });
   if (deps.hub.closing) sendAway(ws);
 }
 

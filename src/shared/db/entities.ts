@@ -17,6 +17,9 @@ export const UserSchema = defineEntity({
     isAdmin: p.boolean().default(false),
     createdAt: p.datetime().defaultRaw("now()"),
     deactivatedAt: p.datetime().nullable(),
+    bannedAt: p.datetime().nullable(),
+    // Told to whoever is banned.
+    banReason: p.text().nullable(),
   },
 });
 export type User = InferEntity<typeof UserSchema>;
@@ -180,6 +183,20 @@ export const ApiClientSchema = defineEntity({
   },
 });
 
+export const AdminActionSchema = defineEntity({
+  name: "AdminAction",
+  tableName: "admin_actions",
+  properties: {
+    id: p.bigint("number").primary().autoincrement(),
+    at: p.datetime().defaultRaw("now()"),
+    actorId: p.bigint("number"),
+    action: p.text(),
+    target: p.text(),
+    detail: p.json<Record<string, unknown>>().nullable(),
+    requestId: p.text(),
+  },
+});
+
 export const entities = [
   UserSchema,
   RoomSchema,
@@ -193,4 +210,5 @@ export const entities = [
   RefreshTokenSchema,
   ApiTokenSchema,
   ApiClientSchema,
+  AdminActionSchema,
 ];

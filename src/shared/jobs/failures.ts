@@ -17,6 +17,34 @@ async function failedIn(queue: Queue): Promise<Job[]> {
   }
 }
 
+/** When a job failed, and which it was. */
+interface Place {
+  readonly ms: number;
+  readonly id: string;
+}
+
+const placeOf = ({ finishedOn = 0, id = "" }: Job): Place => ({ ms: finishedOn, id });
+/** Negative where `a` failed later: the newest come first. */
+const newestFirst = (a: Place, b: Place): number => b.ms - a.ms || (a.id < b.id ? 1 : a.id > b.id ? -1 : 0);
+
+/** So many of them that failed before this one, the newest first; no more are read than it takes. */
+export async function failedAfter(queues: readonly Queue[], after: Place | undefined, most: number): Promise<Job[]> {
+  const found = await Promise.all(queues.map((queue) => someFailed(queue, after, most)));
+  return found
+    .flat()
+    .sort((a, b) => newestFirst(placeOf(a), placeOf(b)))
+    .slice(0, most);
+}
+
+async function someFailed(queue: Queue, after: Place | undefined, most: number): Promise<Job[]> {
+  const found: Job[] = [];
+  for (let start = 0; ; start += PAGE) {
+    const page = await queue.getJobs(["failed"], start, start + PAGE - 1, false);
+    found.push(...page.filter((job) => after === undefined || newestFirst(after, placeOf(job)) < 0));
+    if (page.length < PAGE || found.length >= most) return found;
+  }
+}
+
 /** A job for those who run the system. */
 export function describeJob(job: Job, state: string) {
   return {

@@ -88,6 +88,6 @@ export const channels = {
   users: "parley_users",
   /** Who types and who is online: payload = what happened, as JSON. */
   ephemeral: "parley_ephemeral",
-  /** A session, token or client has ended: payload = its kind and id. */
+  /** A session, token, client or account has ended, or an account is back: payload = its kind and id. */
   credentials: "parley_credentials",
 } as const;

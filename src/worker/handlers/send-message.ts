@@ -114,7 +114,7 @@ function settle(task: SendTask, roomId: number | undefined, { rooms, facts, writ
   if (itself) return { result: { message_id: itself.id } };
   if (facts.cancelled.has(task.id)) return { problem: sendCancelled() };
   const sameKey = facts.stored.get(keyOf(task.data));
-  if (sameKey && (sameKey.roomId !== roomId || sameKey.text !== task.data.text)) return { problem: keyMismatch() };
+  if (sameKey && !isSame(sameKey, roomId, task.data.text)) return { problem: keyMismatch() };
   if (sameKey) {
     // Whoever waits for this one has no entry to wake up by.
     writes.silentTasks.push(task.id);
@@ -123,6 +123,10 @@ function settle(task: SendTask, roomId: number | undefined, { rooms, facts, writ
   const problem = refuse(task, roomId, rooms, facts);
   return problem ? { problem } : { result: { message_id: place(task, roomId!, { rooms, facts, writes }) } };
 }
+
+/** What a deleted message said is not known any more: it is the same as whatever has its key. */
+const isSame = (stored: Stored, roomId: number | undefined, text: string): boolean =>
+  stored.roomId === roomId && (stored.text === text || stored.text === "");
 
 /** Checked again here, because it may have changed since the API looked. */
 function refuse(task: SendTask, roomId: number | undefined, rooms: Map<number, number>, facts: Facts) {

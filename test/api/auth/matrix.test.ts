@@ -61,9 +61,9 @@ getRoom that is public             401  403  200   200   403 |     401   401    
 updateRoom                         401  404  403   200   404 |     401   401    401   403     401    401  401
 updateRoom that is public          401  403  403   200   403 |     401   401    401   403     401    401  401
 updateRoom that is direct          401  404  409   409   404 |     401   401    401   403     401    401  401
-deleteRoom                         401  404  403   204   404 |     401   401    401   403     401    401  401
-deleteRoom that is public          401  403  403   204   403 |     401   401    401   403     401    401  401
-deleteRoom that is direct          401  404  409   409   404 |     401   401    401   403     401    401  401
+deleteRoom                         401  404  403   204   204 |     401   401    401   403     401    401  401
+deleteRoom that is public          401  403  403   204   204 |     401   401    401   403     401    401  401
+deleteRoom that is direct          401  404  409   409   409 |     401   401    401   403     401    401  401
 putMember: a guest                 401  404  200   200   404 |     401   401    401   403     401    401  401
 putMember: a guest, public         401  403  200   200   403 |     401   401    401   403     401    401  401
 putMember: a guest, direct         401  404  409   409   404 |     401   401    401   403     401    401  401
@@ -85,6 +85,8 @@ markSeen: a room                   401  404  202   202   404 |     401   401    
 markSeen: a room, public           401  403  202   202   403 |     401   401    401   403     401    401  401
 getMessage                         401  404  200   200   404 |     401   401    401   403     401    401  401
 getMessage that is public          401  404  200   200   404 |     401   401    401   403     401    401  401
+deleteMessage                      401  404  403   204   204 |     401   401    401   403     401    401  401
+deleteMessage that is public       401  404  403   204   204 |     401   401    401   403     401    401  401
 getReceipts                        401  404  200   200   404 |     401   401    401   403     401    401  401
 findSent                           401  200  200   200   200 |     401   401    401   403     401    401  401
 getTask                            401  404  404   200   404 |     401   401    401   403     401    401  401
@@ -96,6 +98,23 @@ readRoomEvents that are public     401  403  200   200   403 |     401   401    
 typing                             401  404  204   204   404 |     401   401    401   403     401    401  401
 typing in public                   401  403  204   204   403 |     401   401    401   403     401    401  401
 getPresence                        401  200  200   200   200 |     401   401    401   403     401    401  401
+
+listAdminUsers                     401  403  403   403   200 |     401   401    401   403     401    401  401
+getAdminUser                       401  403  403   403   200 |     401   401    401   403     401    401  401
+banUser                            401  403  403   403   200 |     401   401    401   403     401    401  401
+unbanUser                          401  403  403   403   204 |     401   401    401   403     401    401  401
+signOutEverywhere                  401  403  403   403   204 |     401   401    401   403     401    401  401
+listAdminRooms                     401  403  403   403   200 |     401   401    401   403     401    401  401
+getAdminRoom                       401  403  403   403   200 |     401   401    401   403     401    401  401
+listGroupMessages                  401  403  403   403   200 |     401   401    401   403     401    401  401
+listGroupMessages of two people    401  403  403   403   409 |     401   401    401   403     401    401  401
+getReported                        401  403  403   403   200 |     401   401    401   403     401    401  401
+listFailedJobs                     401  403  403   403   200 |     401   401    401   403     401    401  401
+retryAllJobs                       401  403  403   403   200 |     401   401    401   403     401    401  401
+showJob that is not there          401  403  403   403   404 |     401   401    401   403     401    401  401
+retryJob that is not there         401  403  403   403   404 |     401   401    401   403     401    401  401
+listActions                        401  403  403   403   200 |     401   401    401   403     401    401  401
+lookAtHealth                       401  403  403   403   200 |     401   401    401   403     401    401  401
 
 healthz                            200  200  200   200   200 |     200   200    200   200     200    200  200
 readyz                             200  200  200   200   200 |     200   200    200   200     200    200  200
@@ -213,6 +232,17 @@ describe("who may ask what", () => {
     getClient: async () => to((await by(admin, "POST", "/v1/clients", { name: "server" })).body),
     revokeClient: async () => to((await by(admin, "POST", "/v1/clients", { name: "server" })).body),
 
+    getAdminUser: () => to(owner),
+    banUser: async () => ({ ...to(await buildUser(world)), body: {} }),
+    unbanUser: async () => to(await buildUser(world)),
+    signOutEverywhere: async () => to(await buildUser(world)),
+    getAdminRoom: async () => to(await room()),
+    listGroupMessages: async () => to(await room()),
+    "listGroupMessages of two people": async () => to(await room("direct")),
+    getReported: async () => to(await message()),
+    "showJob that is not there": () => to({ id: "none" }),
+    "retryJob that is not there": () => to({ id: "none" }),
+
     createRoom: () => ({ body: { name: unique() } }),
     getRoom: async () => to(await room()),
     "getRoom that is public": async () => to(await room("public")),
@@ -242,6 +272,8 @@ describe("who may ask what", () => {
     "markSeen: a room, public": async () => ({ body: { room_id: (await room("public")).id, up_to: 1 } }),
     getMessage: async () => to(await message()),
     "getMessage that is public": async () => to(await message("public")),
+    deleteMessage: async () => to(await message()),
+    "deleteMessage that is public": async () => to(await message("public")),
     getReceipts: async () => to(await message()),
     findSent: () => ({ query: "client_key=once" }),
     getTask: async () => to(await message()),

@@ -108,6 +108,7 @@ const goodBodies: Readonly<Record<string, object>> = {
   refresh: { refresh_token: "plr_abc" },
   createToken: { name: "a bot" },
   createClient: { name: "a server" },
+  banUser: { reason: "spam" },
   createUser: { username: "somebody", password: "Passw0rd!" },
   updateUser: { first_name: "Ann" },
   createRoom: { name: "another room" },
@@ -124,6 +125,10 @@ const goodIds: Readonly<Record<string, string>> = {
   "/v1/rooms": "{private}",
   "/v1/messages": "{message}",
   "/v1/tasks": "{message}",
+  "/v1/admin/users": "{ben}",
+  "/v1/admin/rooms": "{private}",
+  "/v1/admin/messages": "{message}",
+  "/v1/admin/jobs": "{message}",
 };
 
 /** Like `POST /v1/rooms/{private}/messages`: answered well, unless something in it is exchanged. */
@@ -171,6 +176,9 @@ const badValues: Readonly<Record<string, readonly string[]>> = {
   scope: ["all"],
   status: ["Away"],
   exclude: ["x", "1,", ",1", "-1", "%00"],
+  state: ["away", ""],
+  kind: ["public", ""],
+  member_id: ["0", "-1", "x", "1.5", ""],
   q: ["x".repeat(101), "%00"],
   username: ["x".repeat(151), "%00"],
   first_name: ["x".repeat(151), "%00"],
@@ -187,11 +195,12 @@ const LAST_MINUTE = "9999-12-31T23:59:59-12:00";
 describe("a request that can't be right", () => {
   before(async () => {
     world = await buildWorld();
-    const [ann, ben, cat, eve] = await Promise.all([
+    const [ann, ben, cat, eve, ida] = await Promise.all([
       buildUser(world, { username: "Annabel", email: "annabel@example.org" }),
       buildUser(world, { username: "Benjamin", email: "benjamin@example.org" }),
       buildUser(world, { username: "Catherine" }),
       buildUser(world, { username: "Evelyn" }),
+      buildUser(world, { username: "Idabelle" }),
     ]);
     const open = await buildRoom(world, [ann, ben, eve], { name: "the open room", is_public: true });
     const closed = await buildRoom(world, [ann, ben, eve], { name: "the private room" });
@@ -203,7 +212,15 @@ describe("a request that can't be right", () => {
     for (const room of [open, closed]) await call(world, "DELETE", `${toRoom(room)}/members/${eve.id}`, { as: eve.id });
     const headers = { "idempotency-key": "taken", prefer: "wait=10" };
     await call(world, "POST", `${toRoom(closed)}/messages`, { as: ann.id, body: { text: "keyed" }, headers });
-    Object.assign(ids, { ann: ann.id, ben: ben.id, cat: cat.id, eve: eve.id, nobody: 424_242, nowhere: 424_242 });
+    Object.assign(ids, {
+      ann: ann.id,
+      ben: ben.id,
+      cat: cat.id,
+      eve: eve.id,
+      ida: ida.id,
+      nobody: 424_242,
+      nowhere: 424_242,
+    });
     Object.assign(ids, { public: open.id, private: closed.id, foreign: foreign.id, scratch: scratch.id });
     Object.assign(ids, { direct: direct.room_id, message: message.id, secret: secret.id });
     Object.assign(ids, { unknown: "0190c0de-0000-7000-8000-000000000000", ...(await credentialsOf(ann.id)) });
@@ -287,8 +304,9 @@ describe("a request that can't be right", () => {
       const rows = names.flatMap((name) =>
         [...badIds, "%00", "%zz"].map((id): Row => [requestOf(route, { [name]: id }), "", name, askOf(route)]),
       );
-      // What is no task id is the id of no task.
-      const expected = (name: string): string => (/Task$/.test(route.id) ? "404 task_not_found" : name);
+      // What is no task id is the id of no task, and likewise of jobs.
+      const [, kind] = /(Task|Job)$/.exec(route.id) ?? [];
+      const expected = (name: string): string => (kind ? `404 ${kind.toLowerCase()}_not_found` : name);
       refusesAll(
         `${route.id} names the id that is none`,
         rows.map(([request, what, name, ask]): Row => [request, what, expected(name), ask!]),
@@ -732,7 +750,7 @@ function oddRequests(route: Route): Row[] {
 
 /** What may be changed: some of this is accepted. */
 const oddId = ({ path, id }: Route): string | undefined =>
-  id === "updateUser" ? "{ann}" : path.startsWith("/v1/rooms") ? "{scratch}" : undefined;
+  id === "updateUser" ? "{ann}" : id === "banUser" ? "{ida}" : path.startsWith("/v1/rooms") ? "{scratch}" : undefined;
 
 /** An admin; and of `userId` a session, a token and a client. */
 async function credentialsOf(userId: number): Promise<Record<string, number | string>> {

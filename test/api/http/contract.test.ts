@@ -104,6 +104,7 @@ describe("each route answers as it declares", () => {
     ["markSeen of a room", 202, ({ ben, room }) => by(ben, undefined, { body: { room_id: room.id, up_to: 2 } })],
     ["getMessage", 200, ({ ben, message }) => by(ben, message.id)],
     ["getReceipts", 200, ({ ann, message }) => by(ann, message.id)],
+    ["deleteMessage", 204, async ({ ann, room }) => by(ann, (await say(world, ann, toRoom(room), "oh no")).id)],
 
     ["getTask of a send", 200, ({ ann, message }) => by(ann, message.id)],
     ["getTask of a mark", 200, async ({ ben, room }) => by(ben, await mark(ben, room), { query: "wait=10" })],
@@ -134,6 +135,26 @@ describe("each route answers as it declares", () => {
     ["getClient", 200, async ({ root }) => by(root, (await made("/v1/clients", root)).id)],
     ["revokeClient", 204, async ({ root }) => by(root, (await made("/v1/clients", root)).id)],
     ["getMe by key", 200, async ({ root, ann }) => ({ headers: acting(await made("/v1/clients", root), ann) })],
+
+    ["listAdminUsers", 200, ({ root }) => by(root, undefined, { query: "limit=1&state=active&q=user" })],
+    ["getAdminUser", 200, ({ root, ann }) => by(root, ann.id)],
+    ["banUser", 200, async ({ root }) => by(root, (await buildUser(world)).id, { body: { reason: "spam" } })],
+    ["unbanUser", 204, async ({ root }) => by(root, (await buildUser(world)).id)],
+    ["signOutEverywhere", 204, async ({ root }) => by(root, (await buildUser(world)).id)],
+    [
+      "listAdminRooms",
+      200,
+      ({ root, ann }) => by(root, undefined, { query: `limit=1&kind=group&member_id=${ann.id}` }),
+    ],
+    ["getAdminRoom", 200, ({ root, room }) => by(root, room.id)],
+    ["listGroupMessages", 200, ({ root, room }) => by(root, room.id, { query: "limit=1" })],
+    ["getReported", 200, ({ root, message }) => by(root, message.id)],
+    ["listFailedJobs", 200, ({ root }) => by(root, undefined, { query: "limit=1" })],
+    ["showJob", 200, async ({ root }) => by(root, await failedJob())],
+    ["retryJob", 204, async ({ root }) => by(root, await failedJob())],
+    ["retryAllJobs", 200, ({ root }) => by(root)],
+    ["listActions", 200, ({ root }) => by(root, undefined, { query: "limit=1" })],
+    ["lookAtHealth", 200, ({ root }) => by(root)],
 
     ["healthz", 200, () => ({})],
     ["readyz", 200, () => ({})],
@@ -198,6 +219,16 @@ describe("each route answers as it declares", () => {
 
   async function made(path: string, { id }: Person): Promise<Made> {
     return (await call(world, "POST", path, { as: id, body: { name: "made" } })).body;
+  }
+
+  async function failedJob(): Promise<string> {
+    const { deps } = world;
+    const id = deps.newId();
+    const acceptedAt = new Date().toISOString();
+    const data = { senderId: scene.ann.id, roomId: 999_999, text: "x", clientKey: null, acceptedAt };
+    await deps.backend.queues[0]!.add("message.send", data, { jobId: id });
+    while ((await deps.backend.queues[0]!.getJobState(id)) !== "failed");
+    return id;
   }
 
   async function waiting(as: Person, room: { id: number }): Promise<string> {
