@@ -21,8 +21,8 @@ export async function lookAtHealth(deps: ApiDeps) {
 }
 
 async function readQueue({ backend }: ApiDeps) {
-  const counts = await countJobs(backend.queues, "waiting", "active", "delayed", "failed", "completed");
-  const { waiting = 0, active = 0, delayed = 0, failed = 0, completed = 0 } = counts;
+  const counts = await countJobs(backend.queues, "wait", "active", "delayed", "failed", "completed");
+  const { wait: waiting = 0, active = 0, delayed = 0, failed = 0, completed = 0 } = counts;
   const carried = { carried_by: backend.kind, shards: backend.queues.length };
   return { ...carried, waiting, active, delayed, failed, completed };
 }
