@@ -8,6 +8,8 @@ import { answerErrors, answerUnknownPath } from "./http/errors.ts";
 import { mount } from "./http/mount.ts";
 import { requestLog } from "./http/request-log.ts";
 import { allowOrigins, securityHeaders } from "./http/security.ts";
+import { answerMetrics } from "./metrics/answer-metrics.ts";
+import { countRequests } from "./metrics/traffic.ts";
 import { routes } from "./routes.ts";
 import { webPage } from "./web/page.ts";
 
@@ -18,9 +20,11 @@ export function createApp(deps: ApiDeps): Koa {
   app.maxIpsCount = 1; // the address that the proxy itself saw: what stands before it anybody may have made up
   app.silent = true; // what goes wrong is logged once, by answerErrors
   app.use(requestLog(deps)); // first: every answer has a request id and a line in the log
+  app.use(countRequests(deps)); // also what is refused further down
   app.use(securityHeaders()); // also on what is answered as an error
   if (deps.env.CORS_ORIGINS.length > 0) app.use(allowOrigins(deps.env.CORS_ORIGINS)); // pages of these may call
   app.use(answerErrors(deps.log)); // what throws below is answered in one shape
+  app.use(answerMetrics(deps)); // for Prometheus; before all that asks who is asking
   if (deps.env.AUTH_MODE === "demo") app.use(classicPaths(deps));
   app.use(parseBody({ forms: false })); // JSON, and nothing else
   app.use(mount(routes, deps)); // a known path with another method is refused here

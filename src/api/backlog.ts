@@ -9,6 +9,8 @@ const COUNT_EVERY_MS = 500;
 
 /** Refuses sends while too much is waiting: an answer now is worth more than an ever longer queue. */
 export class Backlog {
+  /** Sends that were. */
+  refused = 0;
   readonly #backend: Backend;
   /** The queue counts jobs; what waits there is taken to be as large as what was put there last. */
   readonly #sends: Pick<SendGroups, "size">;
@@ -31,6 +33,7 @@ export class Backlog {
   /** Called for each send before it is put on the queue. */
   admit(): void {
     if (this.#waiting >= this.#most) {
+      this.refused++;
       throw new AppError("overloaded", `${this.#waiting} messages are waiting to be stored; try again soon`, {
         headers: { "Retry-After": "2" },
       });

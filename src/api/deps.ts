@@ -7,10 +7,14 @@ import { readSigningKeys } from "./auth/signing-keys.ts";
 import { Backlog } from "./backlog.ts";
 import { Directory } from "./directory.ts";
 import { Limits } from "./http/limits.ts";
+import { Lookups } from "./memory.ts";
 import { SendGroups } from "./messages/send-groups.ts";
+import { tellApi } from "./metrics/api-figures.ts";
+import { Traffic } from "./metrics/traffic.ts";
 import { Ephemerals } from "./realtime/ephemeral.ts";
 import { Hub } from "./realtime/hub.ts";
 import { Parking } from "./realtime/parking.ts";
+import { Waits } from "./realtime/waits.ts";
 import { TaskWaiters } from "./tasks/task-waiters.ts";
 
 /** What the API has besides what every process has: the tail, and who is fed by it. */
@@ -26,11 +30,16 @@ export interface ApiDeps extends Deps {
   readonly credentials: Credentials;
   readonly accessTokens: AccessTokens;
   readonly limits: Limits;
+  /** What is counted of requests, of those who wait, and of two caches that are no objects of their own. */
+  readonly traffic: Traffic;
+  readonly waits: Waits;
+  readonly usersPages: Lookups;
+  readonly recalls: Lookups;
 }
 
 export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
   const deps = await openDeps(options);
-  const hub = new Hub();
+  const hub = new Hub(deps.now);
   const ephemeral = new Ephemerals({ ...deps, hub }, deps.newId());
   const directory = new Directory(deps.em);
   const taskWaiters = new TaskWaiters();
@@ -40,10 +49,10 @@ export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
     url: deps.env.DATABASE_URL!,
     log: deps.log,
     events: {
-      onEntries(entries) {
+      onEntries(entries, heardAt) {
         directory.forgetRooms(entries);
         taskWaiters.settle(entries);
-        hub.handOut(entries);
+        hub.handOut(entries, heardAt);
       },
       onTask: (taskId) => taskWaiters.settleSilently(taskId),
       onUser: (userId) => directory.forgetUser(userId),
@@ -61,9 +70,10 @@ export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
   const backlog = new Backlog({ ...deps, sends });
   closeBacklog(options.closers, backlog);
   const limits = new Limits(deps);
-  const parking = new Parking(hub, ephemeral);
+  const waits = new Waits();
+  const parking = new Parking({ hub, ephemeral, waits });
   options.closers.add("presence", async () => ephemeral.stop());
-  return {
+  const api: ApiDeps = {
     ...deps,
     tail,
     hub,
@@ -76,7 +86,13 @@ export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
     credentials,
     accessTokens,
     limits,
+    traffic: new Traffic(),
+    waits,
+    usersPages: new Lookups(),
+    recalls: new Lookups(),
   };
+  tellApi(api);
+  return api;
 }
 
 const closeBacklog = (closers: Closers, backlog: Backlog): void =>

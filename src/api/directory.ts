@@ -29,6 +29,10 @@ export class Directory {
     this.#rooms = new Memory((id) => oneRow<KnownRoom>(em, roomSql, [id]));
   }
 
+  get lookups() {
+    return { directory_users: this.#users.lookups, directory_rooms: this.#rooms.lookups };
+  }
+
   /** Undefined for somebody unknown or deactivated. */
   user(id: number): Promise<KnownUser | undefined> {
     return this.#users.get(id);

@@ -1,10 +1,22 @@
 const MOST = 50_000;
 
+/** How often what was asked for was there already, and how often not. */
+export class Lookups {
+  hits = 0;
+  misses = 0;
+
+  count(hit: boolean): void {
+    if (hit) this.hits++;
+    else this.misses++;
+  }
+}
+
 /**
  * Remembers what was loaded until told to forget it. What is forgotten while it is being loaded is not remembered:
  * it may have been read just before the change. Of unknown keys nothing is kept.
  */
 export class Memory<K, V> {
+  readonly lookups = new Lookups();
   readonly #load: (key: K) => Promise<V | undefined>;
   readonly #known = new Map<K, V>();
   readonly #loading = new Map<K, Promise<V | undefined>>();
@@ -15,6 +27,7 @@ export class Memory<K, V> {
 
   get(key: K): Promise<V | undefined> {
     const known = this.#known.get(key);
+    this.lookups.count(known !== undefined);
     if (known !== undefined) return Promise.resolve(known);
     return this.#loading.get(key) ?? this.#start(key);
   }

@@ -7,6 +7,8 @@ import type { PoolManners } from "./db/pool.ts";
 import type { Env } from "./env.ts";
 import { createIds } from "./ids.ts";
 import type { Logger } from "./logger.ts";
+import { Metrics } from "./metrics/metrics.ts";
+import { tellShared } from "./metrics/shared-figures.ts";
 
 /** What every process has: settings, database, queue and store, time and ids. */
 export interface Deps {
@@ -19,6 +21,8 @@ export interface Deps {
   readonly now: () => number;
   /** A UUIDv7; never goes backwards. */
   readonly newId: () => string;
+  /** What is told to Prometheus. */
+  readonly metrics: Metrics;
 }
 
 export interface DepsOptions extends PoolManners {
@@ -36,7 +40,9 @@ export async function openDeps({ env, log, closers, ...manners }: DepsOptions): 
   const clock = new SharedClock(() => backend.sharedTime());
   await clock.start();
   closers.add("clock", async () => clock.stop());
-  return { env, log, em: orm.em, backend, now: clock.now, newId: createIds(clock.now) };
+  const metrics = new Metrics();
+  tellShared(metrics, { em: orm.em, backend, now: clock.now });
+  return { env, log, em: orm.em, backend, now: clock.now, newId: createIds(clock.now), metrics };
 }
 
 const WAIT_MS = { first: 200, most: 1_000 };

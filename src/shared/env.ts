@@ -61,6 +61,13 @@ export const envSchema = z.object({
   LOG_DAYS: z.coerce.number().int().min(0).max(36_500).default(30),
   // Above the sum of what one API or worker keeps busy at once; Postgres allows 100 by default.
   DATABASE_POOL: z.coerce.number().int().min(2).max(200).default(10),
+  // Where a worker tells how it is; it needs no port for its work.
+  WORKER_PORT: port.optional(),
+  // Whoever scrapes shows it as a bearer token, so it is of characters that a header may have.
+  METRICS_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]{16,}$/, "must be 16 characters at least, letters, digits and signs, without spaces")
+    .optional(),
 });
 
 export type Env = Readonly<z.output<typeof envSchema>>;

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type EntityManager, isDatabaseAway, violatedConstraint } from "../shared/db/database.ts";
 import type { Logger } from "../shared/logger.ts";
-import { storeBatch } from "./store-batch.ts";
+import { type StoredBatch, storeBatch } from "./store-batch.ts";
 import type { Outcome, TakenJob } from "./task.ts";
+import type { WorkFigures } from "./work-figures.ts";
 
 /** Beyond this a batch gains nothing and holds its locks for longer. */
 const MOST = 500;
@@ -21,13 +22,15 @@ interface Waiting {
 export class Batcher {
   readonly #em: EntityManager;
   readonly #log: Logger;
+  readonly #figures: WorkFigures;
   #waiting: Waiting[] = [];
   #running = false;
   #stopped = false;
 
-  constructor(options: { em: EntityManager; log: Logger }) {
+  constructor(options: { em: EntityManager; log: Logger; figures: WorkFigures }) {
     this.#em = options.em;
     this.#log = options.log;
+    this.#figures = options.figures;
   }
 
   run(job: TakenJob): Promise<Outcome> {
@@ -51,7 +54,9 @@ export class Batcher {
   /** All together; if that fails for the sake of one, in halves, until that one fails alone. */
   async #store(batch: readonly Waiting[]): Promise<void> {
     try {
-      const outcomes = await this.#storeWhenPossible(batch.map(({ job }) => job));
+      const jobs = batch.map(({ job }) => job);
+      const { outcomes, messages } = await this.#storeWhenPossible(jobs);
+      this.#figures.batch(jobs, outcomes, messages);
       for (const { job, settle } of batch) settle(outcomes.get(job.id)!);
     } catch (error) {
       if (batch.length === 1) return batch[0]!.fail(error);
@@ -62,7 +67,7 @@ export class Batcher {
   }
 
   /** A database that is away, or full, is nobody's fault and costs no attempt: the batch waits for it, locks renewed. */
-  async #storeWhenPossible(jobs: readonly TakenJob[]): Promise<Map<string, Outcome>> {
+  async #storeWhenPossible(jobs: readonly TakenJob[]): Promise<StoredBatch> {
     for (let waitMs = AWAY_WAIT_MS.first; ; waitMs = Math.min(waitMs * 2, AWAY_WAIT_MS.most)) {
       try {
         return await storeBatch(this.#em, jobs);

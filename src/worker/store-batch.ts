@@ -1,5 +1,6 @@
 import { type EntityManager, inPipeline } from "../shared/db/database.ts";
 import type { JobData, JobName } from "../shared/jobs/catalog.ts";
+import type { PlacedMessage } from "../shared/log/append.ts";
 import { LogWrites } from "../shared/log/writes.ts";
 import { moveReadPointers } from "./handlers/mark-seen.ts";
 import { placeMessages } from "./handlers/send-message.ts";
@@ -17,8 +18,14 @@ const handlers: { readonly [N in JobName]: Handler<JobData<N>> } = {
   "messages.seen": moveReadPointers,
 };
 
+/** How each task ended, and the messages that it came to. */
+export interface StoredBatch {
+  readonly outcomes: ReadonlyMap<string, Outcome>;
+  readonly messages: readonly PlacedMessage[];
+}
+
 /** Everything of a batch in one transaction, announced by its own commit: all there or not at all. */
-export function storeBatch(em: EntityManager, batch: readonly TakenJob[]): Promise<Map<string, Outcome>> {
+export function storeBatch(em: EntityManager, batch: readonly TakenJob[]): Promise<StoredBatch> {
   return inPipeline(em, async (tx) => {
     const writes = new LogWrites();
     const outcomes = new Map<string, Outcome>();
@@ -32,7 +39,7 @@ export function storeBatch(em: EntityManager, batch: readonly TakenJob[]): Promi
     // Else the commit goes out with them: it tells whether they were written.
     if (writes.needsPositions) await written;
     else written.catch(() => {});
-    return outcomes;
+    return { outcomes, messages: writes.messages };
   });
 }
 

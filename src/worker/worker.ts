@@ -11,28 +11,41 @@ import { startHeartbeat } from "./heartbeat.ts";
 import { createProcessor, goOnAlone, membersOf, parseJob, Refusal } from "./run-job.ts";
 import { startSweeping } from "./sweep/sweep.ts";
 import { failureEntry, type TakenJob } from "./task.ts";
+import { WorkFigures } from "./work-figures.ts";
 
 /** Running jobs get this long to end; what is left runs again elsewhere once its lock has run out. */
 const DRAIN_MS = 7_000;
 
-/** Takes jobs from the queue until it is closed. */
-export async function startWorker(deps: Deps, closers: Closers): Promise<void> {
-  const batcher = new Batcher(deps);
-  const workers = deps.backend.queues.map((queue) => workerFor(queue, batcher, deps));
+/** Takes jobs from the queue until it is closed. Answers how to ask whether it does. */
+export async function startWorker(deps: Deps, closers: Closers): Promise<() => boolean> {
+  const figures = new WorkFigures(deps.now);
+  figures.tell(deps.metrics);
+  const batcher = new Batcher({ ...deps, figures });
+  const workers = deps.backend.queues.map((queue) => workerFor(queue, { ...deps, batcher, figures }));
   closers.add("worker", () => closeInTime(workers, batcher));
   await Promise.all(workers.map((worker) => worker.waitUntilReady()));
   for (const worker of workers) worker.run().catch((error: unknown) => deps.log.error({ error }, "the worker stopped"));
-  await startHeartbeat(deps, () => workers.every((worker) => worker.isRunning()), closers);
+  const isWorking = (): boolean => workers.every((worker) => worker.isRunning());
+  await startHeartbeat(deps, isWorking, closers);
   startSweeping(deps, closers);
+  return isWorking;
 }
 
-function workerFor(queue: Queue, batcher: Batcher, deps: Deps): Worker {
-  const { log, backend } = deps;
+interface WorkerDeps extends Deps {
+  readonly batcher: Batcher;
+  readonly figures: WorkFigures;
+}
+
+function workerFor(queue: Queue, deps: WorkerDeps): Worker {
+  const { log, backend, batcher, figures } = deps;
   const worker = backend.createWorker(queue, createProcessor(batcher, queue));
   worker.on("error", (error) => log.warn({ reason: error.message }, "worker"));
   worker.on("stalled", (id) => log.warn({ task: id }, "a job was left behind by a dead worker and runs again"));
   worker.on("failed", (job, error) => {
-    if (job && job.finishedOn !== undefined) void recordFailure(deps, queue, job, error);
+    if (!job) return;
+    const isLast = job.finishedOn !== undefined;
+    if (!(error instanceof Refusal)) figures.task(job.name, isLast ? "failed" : "retried");
+    if (isLast) void recordFailure(deps, queue, job, error);
   });
   return worker;
 }

@@ -58,6 +58,10 @@ export class Credentials {
     this.#clients = new Memory((id) => oneRow<KnownClient>(em, clientSql, [id]));
   }
 
+  get lookups() {
+    return { sessions: this.#sessions.lookups, tokens: this.#tokens.lookups, clients: this.#clients.lookups };
+  }
+
   async session(id: string): Promise<KnownSession> {
     let session = await this.#sessions.get(id);
     if (session && isOver(session)) {

@@ -125,7 +125,7 @@ function addMessages(router: Router, deps: ApiDeps): void {
     ctx.body = envelope(await readRoom(id, await act(ctx, query(ctx, acting).user_id, deps)));
   });
   router.get("/chat/task_state/:id", async (ctx: Context) => {
-    ctx.body = await taskState(String(ctx["params"].id).toLowerCase(), new Gone(ctx.res), deps);
+    ctx.body = await taskState(String(ctx["params"].id).toLowerCase(), goneOf(ctx), deps);
   });
 }
 
@@ -133,10 +133,16 @@ const params = (ctx: Context) => parse(pathId, ctx["params"]);
 const query = <S extends z.ZodType>(ctx: Context, schema: S) => parse(schema, { ...ctx.query });
 const body = <S extends z.ZodType>(ctx: Context, schema: S) => parse(schema, ctx.request["body"] ?? {});
 
+function goneOf(ctx: Context): Gone {
+  const gone = new Gone(ctx.res);
+  ctx.state["gone"] = gone;
+  return gone;
+}
+
 /** The user in whose name the call is made. */
 async function act(ctx: Context, userId: number, deps: ApiDeps): Promise<Scope> {
   const caller = await deps.directory.account(userId);
   if (!caller) throw new AppError("user_not_found", "User matching query does not exist.");
   ctx.state["userId"] = caller.id;
-  return scopeOf(ctx, { ...caller, credential: `user:${caller.id}` }, new Gone(ctx.res), deps);
+  return scopeOf(ctx, { ...caller, credential: `user:${caller.id}` }, goneOf(ctx), deps);
 }

@@ -3,6 +3,7 @@ import { Raw, reply, type Scope } from "../http/route.ts";
 import { type FeedPage, readFeed } from "../realtime/feed.ts";
 import { type From, offsetOf, parseOffset } from "../realtime/offsets.ts";
 import { entriesJson } from "../realtime/present.ts";
+import { outcomeOf } from "../realtime/waits.ts";
 import type { FeedQuery } from "./schemas.ts";
 import { openEventStream } from "./sse.ts";
 
@@ -27,6 +28,7 @@ export async function readEvents(command: ReadEvents, scope: Scope) {
   const page =
     (isPoll && recall(from, command, scope)) ||
     (await readFeed({ userId: caller.id, roomId: command.roomId, from }, deps));
+  if (isPoll && page.entries.length > 0) deps.waits.outcomes.data++;
   if (!isPoll || page.entries.length > 0 || !page.upToDate) return answer(page, command, scope);
   return waitForMore(page, command, scope);
 }
@@ -37,6 +39,7 @@ export async function readEvents(command: ReadEvents, scope: Scope) {
  */
 function recall(from: From, { roomId }: ReadEvents, { deps, caller }: Scope): FeedPage | undefined {
   const recalled = from !== "now" && deps.tail.connected ? deps.hub.recall(caller.id, from) : undefined;
+  deps.recalls.count(recalled !== undefined);
   if (!recalled) return undefined;
   const { entries, pos, roomIds } = recalled;
   const wanted = roomId === undefined ? entries : entries.filter((entry) => entry.roomId === roomId);
@@ -49,7 +52,9 @@ async function waitForMore(page: FeedPage, command: ReadEvents, scope: Scope) {
   const { roomId, device } = command;
   const wants = (entry: Entry): boolean => roomId === undefined || entry.roomId === roomId;
   const snapshot = { userId: caller.id, pos: page.next, roomIds: page.roomIds };
-  const wake = await deps.parking.park(snapshot, { wants, waitMs, gone, device, present: client.countsAsPresent });
+  const present = client.countsAsPresent;
+  const wake = await deps.parking.park(snapshot, { kind: "events", wants, waitMs, gone, device, present });
+  deps.waits.outcomes[wake.why === "entries" ? "data" : outcomeOf(wake.why)]++;
   if (wake.why === "entries") {
     return answer({ ...page, entries: wake.entries, next: wake.entries.at(-1)!.pos }, command, scope);
   }

@@ -49,7 +49,13 @@ class EventStream {
     const { caller, client, deps, gone } = scope;
     this.#roomId = roomId;
     this.#scope = scope;
-    this.#leave = deps.ephemeral.listen(caller.id, (what, rooms) => this.#hear(what, rooms), client.countsAsPresent);
+    const hear = (what: Ephemeral, rooms: readonly number[]): void => this.#hear(what, rooms);
+    const leave = deps.ephemeral.listen(caller.id, hear, client.countsAsPresent);
+    deps.waits.parked.sse++;
+    this.#leave = () => {
+      leave();
+      deps.waits.parked.sse--;
+    };
     this.stream.once("close", () => this.#letGo());
     gone.onAbort(() => this.#end());
   }
@@ -80,7 +86,10 @@ class EventStream {
     const snapshot = { userId: caller.id, pos: page.next, roomIds: page.roomIds };
     const subscription = deps.hub.subscribe(snapshot, {
       wants: (entry) => this.#roomId === undefined || entry.roomId === this.#roomId,
-      deliver: (entries) => this.#writeEntries(entries),
+      deliver: (entries, heardAt) => {
+        this.#writeEntries(entries);
+        deps.waits.woke(heardAt);
+      },
       end: () => this.#end(),
     });
     if (subscription === "behind") return false;

@@ -5,6 +5,10 @@ import type { ServerResponse } from "node:http";
  * An `AbortSignal` in what it does, of a tenth of the weight: every parked read holds one.
  */
 export class Gone {
+  /** How long they have waited for something to come: that is their own wish, and no time of ours. */
+  parkedMs = 0;
+  /** When this process heard of what ended their wait. */
+  wokenBy: number | undefined;
   readonly #response: ServerResponse | undefined;
   #listeners: Set<() => void> | undefined;
   #aborted = false;

@@ -80,6 +80,8 @@ async function consume(limiter: Limiter, key: string, points: number): Promise<T
 
 /** How much anybody may do in a minute: per user and per address, sends, reads and sign-ins each for themselves. */
 export class Limits {
+  /** Requests that were too many. */
+  readonly refused: Record<BudgetName | "passwords", number> = { sends: 0, reads: 0, logins: 0, passwords: 0 };
   readonly #on: boolean;
   readonly #perUser: Readonly<Record<BudgetName, Budget>>;
   readonly #perAddress: Readonly<Record<BudgetName, Budget>>;
@@ -106,8 +108,9 @@ export class Limits {
     const budgets = await Promise.all(taking);
     const tightest = budgets.reduce((a, b) => (b.taken.remaining < a.taken.remaining ? b : a));
     const refused = budgets.find(({ taken }) => !taken.allowed);
-    if (refused) throw tooMany(`too many ${name} in a minute`, refused.taken.resetMs, headersOf(refused));
-    return headersOf(tightest);
+    if (!refused) return headersOf(tightest);
+    this.refused[name]++;
+    throw tooMany(`too many ${name} in a minute`, refused.taken.resetMs, headersOf(refused));
   }
 
   async #taken(budget: Budget, key: string) {
@@ -124,6 +127,7 @@ export class Limits {
     const look = async (): Promise<boolean> => {
       const counted = await Promise.all(keys.map((key) => this.#failures.get(key)));
       const full = counted.find((result) => result !== null && result.consumedPoints >= LOGIN_FAILURES);
+      if (full) this.refused.passwords++;
       if (full) throw tooManyFailures(full.msBeforeNext);
       const right = await isRight();
       // The account has shown who it is; what the address tried on others still counts.

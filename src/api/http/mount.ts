@@ -42,6 +42,7 @@ async function answer(route: Route, ctx: Context, deps: ApiDeps): Promise<void> 
   const query = queryOf(ctx);
   const input = parseInput(route, ctx, { body, query });
   const gone = new Gone(ctx.res);
+  ctx.state["gone"] = gone;
   // A read may be parked for long; what ends the session itself, like a sign-out, may not end with it.
   const endsWith = caller && route.method === "get" ? [caller.credential, `user:${caller.id}` as const] : [];
   const detach = deps.credentials.attach(endsWith, gone);

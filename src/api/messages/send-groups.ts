@@ -17,6 +17,8 @@ const REMEMBERED = 0.9;
  * others to come.
  */
 export class SendGroups {
+  /** Sends that the queue has taken. */
+  accepted = 0;
   readonly #deps: Deps;
   /** The group that is being filled; a turn that is over closes it. */
   #group: string | undefined;
@@ -82,6 +84,7 @@ export class SendGroups {
         groupId,
         members.map(({ send }) => send),
       );
+      this.accepted += members.length;
       for (const { accepted } of members) accepted();
     } catch (error) {
       for (const { refused } of members) refused(error);

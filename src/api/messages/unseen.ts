@@ -14,8 +14,10 @@ import { enqueue } from "../../shared/jobs/enqueue.ts";
 import type { Entry } from "../../shared/log/entry.ts";
 import { onceInARow } from "../../shared/once-in-a-row.ts";
 import type { Scope } from "../http/route.ts";
+import type { Park } from "../realtime/parking.ts";
 import { messageJson } from "../realtime/present.ts";
 import { isNewMessageFor } from "../realtime/visibility.ts";
+import { outcomeOf } from "../realtime/waits.ts";
 import { encodeAck, type Marks, mergeMarks } from "./ack.ts";
 import { presentMessage } from "./present.ts";
 import type { UnseenView } from "./schemas.ts";
@@ -93,10 +95,12 @@ async function waitForMessages(
 ): Promise<Found | "behind"> {
   const wants = (entry: Entry): boolean =>
     isNewMessageFor(entry, caller.id) && (roomId === undefined || entry.roomId === roomId);
-  const park = { wants, waitMs, gone, device, present: client.countsAsPresent };
+  const park: Park = { kind: "unseen", wants, waitMs, gone, device, present: client.countsAsPresent };
   const wake = await deps.parking.park({ userId: caller.id, pos: head, roomIds }, park);
   if (wake.why === "behind") return "behind";
-  return wake.why === "entries" ? foundIn(wake.entries) : NOTHING;
+  if (wake.why === "entries") return foundIn(wake.entries);
+  deps.waits.outcomes[outcomeOf(wake.why)]++;
+  return NOTHING;
 }
 
 /** What many readers wake up to is made once for all of them. */
@@ -109,7 +113,9 @@ const foundIn = onceInARow((entries: readonly Entry[]): Found => {
   return { messages, unseenCount: messages.length };
 });
 
-async function answer(found: Found, pending: Marks, { limit, markSeen }: ReadUnseen, scope: Scope): Promise<Unseen> {
+async function answer(found: Found, pending: Marks, command: ReadUnseen, scope: Scope): Promise<Unseen> {
+  const { limit, markSeen, waitMs } = command;
+  if (waitMs > 0 && found.messages.length > 0) scope.deps.waits.outcomes.data++;
   const page = found.messages.length > limit ? { ...found, messages: found.messages.slice(0, limit) } : found;
   if (markSeen && page.messages.length > 0) await markNow(marksOf(page), scope);
   return pending.size === 0 ? unseenOf(page) : toUnseen(page, pending);
@@ -136,12 +142,12 @@ async function storeMarks(marks: Marks, scope: Scope): Promise<void> {
 
 /** Marks first, answers then: an answer that could not be marked would be given twice. */
 async function markNow(marks: Marks, scope: Scope): Promise<void> {
-  const { taskWaiters, newId } = scope.deps;
+  const { taskWaiters, waits, newId } = scope.deps;
   const taskId = newId();
   const waiting = taskWaiters.wait(taskId, MARK_WITHIN_MS, scope.gone);
   try {
     await enqueueMarks(marks, scope, taskId);
-    await waiting.settled;
+    await waits.during("task", scope.gone, waiting.settled);
   } finally {
     waiting.cancel();
   }

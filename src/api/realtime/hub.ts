@@ -1,4 +1,6 @@
+import type { Clock } from "../../shared/ids.ts";
 import type { Entry } from "../../shared/log/entry.ts";
+import { Delivery } from "./delivery.ts";
 import { changesRoomsOf, isHollow, isVisible, joiningIn } from "./visibility.ts";
 
 /** So many entries are kept for readers that are a moment behind; at 5,000 entries a second, about two seconds. */
@@ -25,7 +27,8 @@ export type End = "closing" | "behind";
 export interface Subscriber {
   /** Which of the entries of the user's rooms it wants. */
   wants(entry: Entry): boolean;
-  deliver(entries: readonly Entry[]): void;
+  /** With when this process first heard of them. */
+  deliver(entries: readonly Entry[], heardAt: number): void;
   /** `closing`: the process stops. `behind`: take a new snapshot. */
   end(why: End): void;
 }
@@ -66,8 +69,14 @@ export class Hub {
   readonly #sweeper = setInterval(() => this.#sweep(), VIEW_LIFE_MS / 2).unref();
   /** Contiguous: the entry at position p is at index p minus the first's. */
   #recent: Entry[] = [];
-  #waking: { view: View; entries: readonly Entry[] }[] = [];
+  #waking: { view: View; entries: readonly Entry[]; heardAt: number }[] = [];
   #closing = false;
+  /** How long what was handed out here had been on its way. */
+  readonly delivery: Delivery;
+
+  constructor(now: Clock) {
+    this.delivery = new Delivery(now);
+  }
 
   get closing(): boolean {
     return this.#closing;
@@ -121,7 +130,7 @@ export class Hub {
   }
 
   /** From the tail: in order, each entry once. */
-  handOut(entries: readonly Entry[]): void {
+  handOut(entries: readonly Entry[], heardAt: number): void {
     this.#remember(entries);
     const perView = new Map<View, readonly Entry[]>();
     for (const entry of entries) {
@@ -136,7 +145,7 @@ export class Hub {
       }
     }
     const idle = this.#waking.length === 0;
-    for (const [view, list] of perView) this.#waking.push({ view, entries: list });
+    for (const [view, list] of perView) this.#waking.push({ view, entries: list, heardAt });
     if (idle) this.#wakeSlice();
   }
 
@@ -174,9 +183,19 @@ export class Hub {
       const next = this.#waking.shift();
       if (!next) return;
       woken += next.view.readers.size;
-      for (const reader of [...next.view.readers]) wake(reader, next.entries);
+      for (const reader of [...next.view.readers]) this.#wake(reader, next.entries, next.heardAt);
     }
     if (this.#waking.length > 0) setImmediate(() => this.#wakeSlice());
+  }
+
+  #wake(reader: Reader, entries: readonly Entry[], heardAt: number): void {
+    const isFresh = (entry: Entry): boolean =>
+      entry.pos > reader.after && !isHollow(entry) && reader.subscriber.wants(entry);
+    const fresh = entries.every(isFresh) ? entries : entries.filter(isFresh);
+    reader.after = Math.max(reader.after, entries.at(-1)!.pos);
+    if (fresh.length === 0) return;
+    this.delivery.handedOut(fresh);
+    reader.subscriber.deliver(fresh, heardAt);
   }
 
   /** The entries after a position, or undefined if they are no longer all here. */
@@ -247,12 +266,4 @@ export class Hub {
       for (const roomId of [...view.rooms]) this.#unindex(roomId, view);
     }
   }
-}
-
-function wake(reader: Reader, entries: readonly Entry[]): void {
-  const isFresh = (entry: Entry): boolean =>
-    entry.pos > reader.after && !isHollow(entry) && reader.subscriber.wants(entry);
-  const fresh = entries.every(isFresh) ? entries : entries.filter(isFresh);
-  reader.after = Math.max(reader.after, entries.at(-1)!.pos);
-  if (fresh.length > 0) reader.subscriber.deliver(fresh);
 }

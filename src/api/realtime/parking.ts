@@ -2,6 +2,7 @@ import type { Entry } from "../../shared/log/entry.ts";
 import type { Gone } from "../http/gone.ts";
 import type { Ephemerals } from "./ephemeral.ts";
 import type { Hub, Snapshot } from "./hub.ts";
+import type { WaitKind, Waits } from "./waits.ts";
 
 /** More reads than this at once are a client that has lost count; the oldest makes room. */
 const MOST_PER_USER = 32;
@@ -12,6 +13,7 @@ export type Wake =
   | { readonly why: "timeout" | "gone" | "closing" | "behind" | "superseded" };
 
 export interface Park {
+  readonly kind: WaitKind;
   /** Which of the entries of the user's rooms are worth waking up for. */
   readonly wants: (entry: Entry) => boolean;
   readonly waitMs: number;
@@ -20,6 +22,12 @@ export interface Park {
   readonly present: boolean;
   /** Of two reads that name the same device the newer wins. */
   readonly device?: string | undefined;
+}
+
+interface ParkingDeps {
+  readonly hub: Hub;
+  readonly ephemeral: Pick<Ephemerals, "enter">;
+  readonly waits: Waits;
 }
 
 type Finish = (wake: Wake) => void;
@@ -34,23 +42,33 @@ interface ParkedReads {
 export class Parking {
   readonly #hub: Hub;
   readonly #ephemeral: Pick<Ephemerals, "enter">;
+  readonly #waits: Waits;
   readonly #users = new Map<number, ParkedReads>();
 
-  constructor(hub: Hub, ephemeral: Pick<Ephemerals, "enter">) {
+  constructor({ hub, ephemeral, waits }: ParkingDeps) {
     this.#hub = hub;
     this.#ephemeral = ephemeral;
+    this.#waits = waits;
   }
 
-  park(snapshot: Snapshot, { wants, waitMs, gone, device, present }: Park): Promise<Wake> {
+  park(snapshot: Snapshot, { kind, wants, waitMs, gone, device, present }: Park): Promise<Wake> {
     if (gone.aborted) return Promise.resolve({ why: "gone" });
     const { promise, resolve } = Promise.withResolvers<Wake>();
     const subscription = this.#hub.subscribe(snapshot, {
       wants,
-      deliver: (entries) => finish({ why: "entries", entries }),
+      deliver(entries, heardAt) {
+        gone.wokenBy = heardAt;
+        finish({ why: "entries", entries });
+      },
       end: (why) => finish({ why }),
     });
     if (typeof subscription === "string") return Promise.resolve({ why: subscription });
+    const { parked } = this.#waits;
+    const since = performance.now();
+    parked[kind]++;
     const finish: Finish = (wake) => {
+      parked[kind]--;
+      gone.parkedMs += performance.now() - since;
       clearTimeout(timer);
       forgetGone();
       subscription.unsubscribe();

@@ -31,7 +31,7 @@ export async function getTask({ id, waitMs, senderId, gone }: GetTask, deps: Api
   try {
     const task = await look(id, senderId, deps);
     if (!waiting || isFinal(task)) return task;
-    const settled = await waiting.settled;
+    const settled = await deps.waits.during("task", gone, waiting.settled);
     return settled ? endedBy(settled, await look(id, senderId, deps)) : task;
   } finally {
     waiting?.cancel();

@@ -3,6 +3,7 @@ import { type EntityManager, rows } from "../../shared/db/database.ts";
 import { channels } from "../../shared/log/entry.ts";
 import type { Logger } from "../../shared/logger.ts";
 import { keys, type Store, ttl } from "../../shared/store/store.ts";
+import type { Lookups } from "../memory.ts";
 
 export interface CachedPage {
   readonly page: Page;
@@ -31,6 +32,16 @@ interface UsersCacheDeps {
  * under the old version, where nobody looks any more. The store is asked for the version each time, and for a page once.
  */
 export async function cachedPage(
+  query: object,
+  make: () => Promise<string>,
+  deps: UsersCacheDeps & { readonly usersPages: Lookups },
+): Promise<CachedPage> {
+  const found = await pageOf(query, make, deps);
+  deps.usersPages.count(found.hit);
+  return found;
+}
+
+async function pageOf(
   query: object,
   make: () => Promise<string>,
   { backend, log }: UsersCacheDeps,

@@ -68,7 +68,10 @@ export class Socket {
       // The library hands on what comes after our goodbye, too.
       if (this.#isOpen) this.#enqueue(data as Buffer, isBinary);
     });
+    const { parked } = scope.deps.waits;
+    parked.ws++;
     ws.once("close", () => {
+      parked.ws--;
       leave();
       this.#unsubscribe();
     });
@@ -163,7 +166,14 @@ export class Socket {
       if (!page.upToDate || !atOnce) continue;
       const subscription = deps.hub.subscribe(
         { userId: caller.id, pos: page.next, roomIds: page.roomIds },
-        { wants: () => true, deliver: (entries) => this.#sendEntries(entries), end: (why) => this.#end(why) },
+        {
+          wants: () => true,
+          deliver: (entries, heardAt) => {
+            this.#sendEntries(entries);
+            deps.waits.woke(heardAt);
+          },
+          end: (why) => this.#end(why),
+        },
       );
       if (subscription === "behind") continue;
       if (subscription === "closing") return undefined;

@@ -40,6 +40,8 @@ export interface Entry {
   readonly at: string;
   /** The message of a `message.*` entry, as it was when the entry was read. */
   readonly message: MessageRow | null;
+  /** Whether anybody who waits here has had it. */
+  handedOut: boolean;
   /** What was made of it to be sent: made once however many read it. */
   readonly texts: EntryTexts;
 }
@@ -76,6 +78,7 @@ export const toEntry = (row: EntryRow): Entry => ({
   data: row.data,
   at: new Date(row.at).toISOString(),
   message: row.message,
+  handedOut: false,
   texts: {},
 });
 

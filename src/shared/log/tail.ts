@@ -12,8 +12,8 @@ const CHECK_EVERY_MS = 1_000;
 const RECONNECT_MS = { first: 100, most: 2_000 };
 
 export interface TailEvents {
-  /** New entries, in order, each exactly once. */
-  onEntries(entries: readonly Entry[]): void;
+  /** New entries, in order, each exactly once; with when this process first heard of them. */
+  onEntries(entries: readonly Entry[], heardAt: number): void;
   /** A task ended that left no entry. */
   onTask(taskId: string): void;
   /** A user changed; `undefined` when some may have changed unheard. */
@@ -36,6 +36,10 @@ export class Tail {
   readonly #log: Logger;
   #client: pg.Client | undefined;
   #pos = -1;
+  #reconnects = 0;
+  #entries = 0;
+  /** When growth was announced that no query has been asked for yet. */
+  #heardAt: number | undefined;
   readonly #pace = new Pace();
   #epoch = "";
   #reading: Promise<void> | undefined;
@@ -61,6 +65,16 @@ export class Tail {
 
   get connected(): boolean {
     return this.#client !== undefined;
+  }
+
+  /** How often it has come back after it had lost its connection. */
+  get reconnects(): number {
+    return this.#reconnects;
+  }
+
+  /** How many entries it has read. */
+  get entries(): number {
+    return this.#entries;
   }
 
   /** Resolves once the tail stands at the head of the log. */
@@ -130,6 +144,7 @@ export class Tail {
 
   /** One query at a time; growth that is announced meanwhile is read right after. */
   #read(): void {
+    this.#heardAt ??= performance.now();
     if (this.#reading) {
       this.#again = true;
       return;
@@ -154,9 +169,11 @@ export class Tail {
     for (;;) {
       const client = this.#client;
       if (!client) return;
+      const heardAt = this.#heardAt ?? performance.now();
+      this.#heardAt = undefined;
       try {
         const { rows } = await client.query<EntryRow>(tailSql, [this.#pos, PAGE]);
-        if (rows.length > 0) this.#handOut(rows.map(toEntry));
+        if (rows.length > 0) this.#handOut(rows.map(toEntry), heardAt);
         if (rows.length < PAGE) return;
       } catch (error) {
         this.#log.warn({ error }, "the tail could not read the log");
@@ -165,11 +182,12 @@ export class Tail {
     }
   }
 
-  #handOut(entries: readonly Entry[]): void {
+  #handOut(entries: readonly Entry[], heardAt: number): void {
     // Who stood still for longer than the log is kept goes on behind a gap: nothing that was remembered leads up to it.
     if (entries[0]!.pos !== this.#pos + 1) this.#events.onReset();
     this.#pos = entries.at(-1)!.pos;
-    this.#events.onEntries(entries);
+    this.#entries += entries.length;
+    this.#events.onEntries(entries, heardAt);
   }
 
   #lost(client: pg.Client): void {
@@ -185,7 +203,10 @@ export class Tail {
     setTimeout(() => {
       if (this.#stopped) return;
       this.#connect().then(
-        () => this.#log.info("the tail is connected again"),
+        () => {
+          this.#reconnects++;
+          this.#log.info("the tail is connected again");
+        },
         () => this.#reconnectLater(),
       );
     }, this.#retryMs);

@@ -1,0 +1,46 @@
+import type { Middleware } from "koa";
+import type { Sample } from "../../shared/metrics/metrics.ts";
+import { orMake } from "../../shared/metrics/or-make.ts";
+import { Timings } from "../../shared/metrics/timings.ts";
+import type { Gone } from "../http/gone.ts";
+import type { Waits } from "../realtime/waits.ts";
+
+/** Others are counted together: whoever asks chooses the word. */
+const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+/** What was asked for and is not there, and what is there without being a route: files, pages. */
+const NO_ROUTE = "none";
+
+/** Requests by route, and how long each took of our time: what a client chose to wait is left out. */
+export class Traffic {
+  readonly seconds = new Map<string, Timings>();
+  /** By route, then by method, then by status: no text is made of them for each request. */
+  readonly #requests = new Map<string, Map<string, Map<number, number>>>();
+
+  count(method: string, route: string, status: number): void {
+    const methods = orMake(this.#requests, route, () => new Map<string, Map<number, number>>());
+    const statuses = orMake(methods, METHODS.has(method) ? method : "other", () => new Map<number, number>());
+    statuses.set(status, (statuses.get(status) ?? 0) + 1);
+  }
+
+  took(route: string, ms: number): void {
+    orMake(this.seconds, route, () => new Timings()).observeMs(ms);
+  }
+
+  *samples(): Iterable<Sample> {
+    for (const [route, methods] of this.#requests)
+      for (const [method, statuses] of methods)
+        for (const [status, count] of statuses) yield [{ method, route, status: String(status) }, count];
+  }
+}
+
+/** Each request once, when its answer is there; a stream when it begins. */
+export function countRequests({ traffic, waits }: { traffic: Traffic; waits: Waits }): Middleware {
+  return async (ctx, next) => {
+    const startedAt = performance.now();
+    await next();
+    const { route = NO_ROUTE, gone } = ctx.state as { route?: string; gone?: Gone };
+    traffic.count(ctx.method, route, ctx.status);
+    traffic.took(route, performance.now() - startedAt - (gone?.parkedMs ?? 0));
+    if (gone?.wokenBy !== undefined) waits.woke(gone.wokenBy);
+  };
+}

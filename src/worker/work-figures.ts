@@ -1,0 +1,66 @@
+import type { Clock } from "../shared/ids.ts";
+import type { PlacedMessage } from "../shared/log/append.ts";
+import type { Metrics, Sample } from "../shared/metrics/metrics.ts";
+import { orMake } from "../shared/metrics/or-make.ts";
+import { Timings } from "../shared/metrics/timings.ts";
+import type { Outcome, TakenJob } from "./task.ts";
+
+/** Jobs in a batch, up to the most that there may be. */
+const BATCH_BOUNDS = [1, 2, 5, 10, 25, 50, 100, 200, 350, 500];
+
+/** `retried` is no end: it will be tried again. `failed` is one that nobody could do. */
+type TaskOutcome = "done" | "refused" | "cancelled" | "failed" | "retried";
+
+/** What a worker has done. */
+export class WorkFigures {
+  readonly #batches = new Timings(BATCH_BOUNDS);
+  readonly #sendToStored = new Timings();
+  readonly #tasks = new Map<string, Map<TaskOutcome, number>>();
+  readonly #now: Clock;
+
+  constructor(now: Clock) {
+    this.#now = now;
+  }
+
+  tell(metrics: Metrics): void {
+    metrics.histogram({ name: "parley_batch_jobs", help: "Jobs stored in one transaction", timings: this.#batches });
+    metrics.histogram({
+      name: "parley_send_to_stored_seconds",
+      help: "From the acceptance of a message until the transaction that stored it was through",
+      timings: this.#sendToStored,
+    });
+    metrics.counter({
+      name: "parley_tasks_total",
+      help: "How tasks ended, by kind; `retried` counts attempts that were not the last",
+      labels: ["kind", "outcome"],
+      read: () => [...this.#taskSamples()],
+    });
+  }
+
+  batch(jobs: readonly TakenJob[], outcomes: ReadonlyMap<string, Outcome>, messages: readonly PlacedMessage[]): void {
+    this.#batches.observe(jobs.length);
+    const now = this.#now();
+    for (const { acceptedAt } of messages) this.#sendToStored.observeMs(now - Date.parse(acceptedAt));
+    for (const job of jobs) {
+      const outcome = endOf(job, outcomes.get(job.id)!);
+      if (outcome) this.task(job.name, outcome);
+    }
+  }
+
+  task(kind: string, outcome: TaskOutcome): void {
+    const outcomes = orMake(this.#tasks, kind, () => new Map<TaskOutcome, number>());
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+  }
+
+  *#taskSamples(): Iterable<Sample> {
+    for (const [kind, outcomes] of this.#tasks)
+      for (const [outcome, count] of outcomes) yield [{ kind, outcome }, count];
+  }
+}
+
+/** None for what is refused in a group: a job of its own says what becomes of it. */
+function endOf({ grouped }: TakenJob, { problem }: Outcome): TaskOutcome | undefined {
+  if (!problem) return "done";
+  if (problem.code === "cancelled") return "cancelled";
+  return grouped ? undefined : "refused";
+}
