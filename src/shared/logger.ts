@@ -1,5 +1,6 @@
 import { destination, type Logger, pino } from "pino";
 import type { Env } from "./env.ts";
+import { tellError, withoutSecrets } from "./tell-error.ts";
 
 export type { Logger } from "pino";
 
@@ -12,7 +13,14 @@ const TOGETHER = { minLength: 32_768, maxWrite: 65_536, periodicFlush: 100 };
 /** Nobody's request waits for the log; what is still held when the process ends is written then. */
 const stdout = destination({ dest: 1, sync: false, maxLength: MOST_HELD_BYTES, ...TOGETHER });
 
+/** However an error is handed on, it is told in one way. */
+const serializers = {
+  err: (error: unknown) => tellError(error),
+  error: (error: unknown) => tellError(error),
+  reason: (reason: unknown) => (typeof reason === "string" ? withoutSecrets(reason) : reason),
+};
+
 /** JSON lines on stdout; bodies, texts and secrets are never handed to it. */
 export function createLogger(env: Pick<Env, "LOG_LEVEL">, name: string): Logger {
-  return pino({ name, level: env.LOG_LEVEL, base: { name, pid: process.pid } }, stdout);
+  return pino({ name, level: env.LOG_LEVEL, base: { name, pid: process.pid }, serializers }, stdout);
 }

@@ -33,10 +33,13 @@ export async function runProcess(
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal, 0));
   process.on("disconnect", () => void stop("the supervisor is gone", 0));
-  process.on("unhandledRejection", (error) => {
-    log.fatal({ error }, "unhandled rejection");
-    void stop("unhandled rejection", 1);
-  });
+  // Told by the log and not by Node, which would print all that a library hangs on its errors.
+  for (const accident of ["unhandledRejection", "uncaughtException"] as const) {
+    process.on(accident, (error: unknown) => {
+      log.fatal({ error }, accident);
+      void stop(accident, 1);
+    });
+  }
 
   try {
     const running = await start({ env, log, closers });

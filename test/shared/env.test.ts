@@ -29,6 +29,22 @@ describe("the environment", () => {
     ]);
   });
 
+  it("refuses a database whose address can't be read, and takes every way to write one that can", () => {
+    const host = "db.example.org:5432/parley";
+    for (const password of ["a/b", "a#b", "a%b", "a?b"]) {
+      const error = mistakesOf({ DATABASE_URL: `postgres://parley:${password}@${host}` });
+      expect(error?.mistakes, password).to.have.length(1);
+      expect(error!.message).to.include("DATABASE_URL: can't be read").and.not.include(password);
+      const written = `postgres://parley:${encodeURIComponent(password)}@${host}`;
+      expect(readEnv({ DATABASE_URL: written }).DATABASE_URL).to.equal(written);
+    }
+    for (const url of ["postgres://u:p@h:99999/n", "postgres://u:p@[h/n"]) {
+      expect(mistakesOf({ DATABASE_URL: url })?.mistakes, url).to.have.length(1);
+    }
+    const sockets = ["postgres://u:p@/n?host=/var/run/postgresql", "postgresql:///n?host=/run", "postgres://%2Frun/n"];
+    for (const url of sockets) expect(readEnv({ DATABASE_URL: url }).DATABASE_URL).to.equal(url);
+  });
+
   it("takes FOO= for unset", () => {
     const empty = Object.fromEntries(settingNames.map((name) => [name, ""]));
     expect(readEnv(empty)).to.deep.equal(readEnv({}));
