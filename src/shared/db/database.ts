@@ -1,5 +1,5 @@
 import { DeadlockException } from "@mikro-orm/core";
-import { Migrator } from "@mikro-orm/migrations";
+import type { Migrator } from "@mikro-orm/migrations";
 import { type EntityManager, MikroORM, type PostgreSqlConnection } from "@mikro-orm/postgresql";
 import { CompiledQuery, type Kysely } from "kysely";
 import type pg from "pg";
@@ -19,6 +19,9 @@ export interface DatabaseOptions extends PoolManners {
   readonly log: Logger;
   /** 0 for as long as it takes. */
   readonly statementTimeoutMs?: number;
+  /** For whoever changes the tables. */
+  readonly migrator?: typeof Migrator;
+  readonly lockTimeoutMs?: number;
 }
 
 export async function openDatabase({
@@ -26,12 +29,14 @@ export async function openDatabase({
   poolSize,
   log,
   statementTimeoutMs = 30_000,
+  migrator,
+  lockTimeoutMs = 0,
   ...manners
 }: DatabaseOptions): Promise<Orm> {
   return MikroORM.init({
     clientUrl: url,
     entities,
-    extensions: [Migrator],
+    extensions: migrator ? [migrator] : [],
     // Each migration in a transaction of its own, or in none: an index that is made beside the traffic refuses one.
     migrations: {
       migrationsList: migrations,
@@ -47,6 +52,7 @@ export async function openDatabase({
       connectionTimeoutMillis: 5_000,
       keepAlive: true,
       statement_timeout: statementTimeoutMs,
+      lock_timeout: lockTimeoutMs,
       // Whoever stands still in the middle of a transaction holds up all who need its locks.
       idle_in_transaction_session_timeout: 5_000,
       application_name: "parley",

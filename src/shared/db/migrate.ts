@@ -2,19 +2,25 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "../logger.ts";
 import { openDatabase } from "./database.ts";
+import { LOCK_WITHIN_MS, patientMigrator } from "./patient-migrator.ts";
 
 /** Any number, the same for every process that migrates. */
 const LOCK = 7_275_339;
 const ASK_AGAIN_MS = 200;
 
-/** Brings a database up to date, one runner at a time; answers what was applied. */
-export async function migrate(url: string, log: Logger): Promise<string[]> {
+/**
+ * Brings a database up to date, or up to one migration, one runner at a time and beside the traffic; answers what was
+ * applied.
+ */
+export async function migrate(url: string, log: Logger, { to }: { to?: string } = {}): Promise<string[]> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
-  const orm = await openDatabase({ url, poolSize: 2, log, statementTimeoutMs: 0 });
+  // One connection: what is set for a statement is said to the connection that runs it.
+  const one = { poolSize: 1, statementTimeoutMs: 0, lockTimeoutMs: LOCK_WITHIN_MS };
+  const orm = await openDatabase({ url, log, migrator: patientMigrator(log), ...one });
   try {
     await lock(client);
-    const applied = await orm.migrator.up();
+    const applied = await orm.migrator.up(to === undefined ? undefined : { to });
     return applied.map(({ name }) => name);
   } finally {
     await orm.close();

@@ -27,9 +27,8 @@ const statements = [
   `drop index concurrently if exists messages_sender_id_client_key_partial`,
   `create unique index concurrently messages_sender_id_client_key_partial on messages (sender_id, client_key)
      where client_key is not null`,
-  // In one step, which waits for nobody for long: whoever comes after it in the queue for the table waits as well.
+  // In one step, so that no key is ever without its index.
   `do $$ begin
-     set local lock_timeout = '5s';
      alter table messages drop constraint if exists messages_sender_id_client_key_unique;
      drop index if exists messages_sender_id_client_key_unique;
      alter index messages_sender_id_client_key_partial rename to messages_sender_id_client_key_unique;
