@@ -3,6 +3,8 @@ import { roomSql } from "../src/api/directory.ts";
 import { pageSql } from "../src/api/messages/list-messages.ts";
 import { snapshotSql } from "../src/api/messages/unseen.ts";
 import { feedSql, PAGE } from "../src/api/realtime/feed.ts";
+import { type Newest, newestInRoom, newestInRoomsOf } from "../src/api/replicas/newest.ts";
+import { neededSql } from "../src/api/replicas/replicas.ts";
 import { myRoomsSql } from "../src/api/rooms/list-rooms.ts";
 import { endedSql } from "../src/api/tasks/cancel-task.ts";
 import { keptPlanSettings } from "../src/shared/db/kept-plans.ts";
@@ -47,11 +49,15 @@ export async function hotStatements(database: pg.Client, { reader, largeRoom }: 
       parameters: [largeRoom, reader, 51, "ffffffff-ffff-ffff-ffff-ffffffffffff"],
     },
     { name: "my rooms", sql: myRoomsSql, parameters: [reader, null, 0, 101] },
+    { name: "needed of a replica: a room", ...needed(newestInRoom("id", largeRoom, reader)) },
+    { name: "needed of a replica: my rooms", ...needed(newestInRoomsOf(reader)) },
     { name: "page of the feed", sql: feedSql, parameters: [reader, null, Math.max(0, head - 1_000), PAGE] },
     { name: "room and roles", sql: roomSql, parameters: [largeRoom] },
     { name: "end of a task", sql: endedSql, parameters: [id] },
   ];
 }
+
+const needed = ({ sql, parameters }: Newest) => ({ sql: neededSql(sql), parameters });
 
 /** A node of a plan, as Postgres tells it. */
 export interface PlanNode {

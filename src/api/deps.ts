@@ -15,6 +15,7 @@ import { Ephemerals } from "./realtime/ephemeral.ts";
 import { Hub } from "./realtime/hub.ts";
 import { Parking } from "./realtime/parking.ts";
 import { Waits } from "./realtime/waits.ts";
+import { Replicas } from "./replicas/replicas.ts";
 import { TaskWaiters } from "./tasks/task-waiters.ts";
 
 /** What the API has besides what every process has: the tail, and who is fed by it. */
@@ -35,6 +36,8 @@ export interface ApiDeps extends Deps {
   readonly waits: Waits;
   readonly usersPages: Lookups;
   readonly recalls: Lookups;
+  /** Undefined where there are none. */
+  readonly replicas: Replicas | undefined;
 }
 
 export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
@@ -66,6 +69,7 @@ export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
   });
   await tail.start();
   options.closers.add("tail", () => tail.stop());
+  const replicas = openReplicas(deps, tail, options);
   const sends = new SendGroups(deps);
   const backlog = new Backlog({ ...deps, sends });
   closeBacklog(options.closers, backlog);
@@ -90,9 +94,18 @@ export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
     waits,
     usersPages: new Lookups(),
     recalls: new Lookups(),
+    replicas,
   };
   tellApi(api);
   return api;
+}
+
+/** They need not be there: until they answer the primary does. */
+function openReplicas({ env, log }: Deps, tail: Tail, { closers, onStatement }: DepsOptions): Replicas | undefined {
+  if (!env.DATABASE_REPLICA_URL) return undefined;
+  const replicas = new Replicas(env.DATABASE_REPLICA_URL, { poolSize: env.DATABASE_POOL, log, tail, onStatement });
+  closers.add("replicas", () => replicas.close());
+  return replicas;
 }
 
 const closeBacklog = (closers: Closers, backlog: Backlog): void =>

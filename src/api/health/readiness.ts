@@ -13,6 +13,7 @@ export const ReadyView = z
       Object.fromEntries(checkNames.map((name) => [name, Check])) as Record<(typeof checkNames)[number], typeof Check>,
     ),
     parked_reads: count,
+    warnings: z.array(z.string()).meta({ description: "What it does without, and does its work all the same" }),
   })
   .meta({ id: "Ready" });
 
@@ -31,7 +32,8 @@ export async function readiness(deps: ApiDeps): Promise<z.output<typeof ReadyVie
   const tail = { ok: deps.tail.connected, detail: deps.tail.connected ? "connected" : "reconnecting" };
   const checks = { postgres, queue, worker, backlog, tail };
   const isReady = Object.values(checks).every(({ ok }) => ok);
-  return { status: isReady ? "ready" : "not ready", checks, parked_reads: deps.hub.parked };
+  const warnings = deps.replicas?.warnings ?? [];
+  return { status: isReady ? "ready" : "not ready", checks, parked_reads: deps.hub.parked, warnings };
 }
 
 type CheckResult = z.output<typeof Check>;

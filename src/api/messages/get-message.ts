@@ -3,6 +3,8 @@ import { type MessageRow, messageColumns, seenByCount } from "../../shared/db/me
 import { messageNotFound } from "../../shared/policies.ts";
 import type { Scope } from "../http/route.ts";
 import { isoTime } from "../http/schemas.ts";
+import { newestAboutMessage } from "../replicas/newest.ts";
+import { readList } from "../replicas/read-list.ts";
 import { presentMessage } from "./present.ts";
 
 /** A message is there for the members of its room and for nobody else. */
@@ -21,10 +23,9 @@ export async function getMessage(id: string, { caller, deps }: Scope) {
 
 /** Who saw it and when; and who is there, was there when it was sent, and has not. */
 export async function getReceipts(id: string, { caller, deps }: Scope) {
-  const row = await oneRow<{ receipts: Receipt[]; unseen_by: { id: number; username: string }[] }>(
-    deps.em,
-    receiptsSql,
-    [id, caller.id],
+  const row = await readList<{ receipts: Receipt[]; unseen_by: { id: number; username: string }[] }>(
+    { sql: receiptsSql, parameters: [id, caller.id], newest: newestAboutMessage(id, caller.id) },
+    deps,
   );
   if (!row) throw messageNotFound(id);
   return {

@@ -1,9 +1,10 @@
-import { oneRow } from "../../shared/db/database.ts";
 import { type MessageRow, messageColumns, pointersOf, seenByCountAmong } from "../../shared/db/message-row.ts";
 import { assertMayInRoom, directKey, type Role, type RoomKind, userNotFound } from "../../shared/policies.ts";
 import { linkHeader } from "../http/links.ts";
 import type { Scope } from "../http/route.ts";
 import { offsetOf } from "../realtime/offsets.ts";
+import { newestInRoom } from "../replicas/newest.ts";
+import { readList } from "../replicas/read-list.ts";
 import { presentMessage } from "./present.ts";
 
 export interface Page {
@@ -66,7 +67,8 @@ function findPage(
   { caller, deps }: Scope,
 ): Promise<FoundPage | undefined> {
   const sql = pageSql(by, after === undefined ? "older" : "newer");
-  return oneRow<FoundPage>(deps.em, sql, [key, caller.id, limit + 1, after ?? before ?? NEWEST]);
+  const parameters = [key, caller.id, limit + 1, after ?? before ?? NEWEST];
+  return readList<FoundPage>({ sql, parameters, newest: newestInRoom(by, key, caller.id) }, deps);
 }
 
 /** Nothing comes after it. */

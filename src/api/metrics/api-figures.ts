@@ -15,6 +15,7 @@ export function tellApi(deps: ApiDeps): void {
   tellDelivery(deps);
   tellTail(deps);
   tellCaches(deps);
+  tellReplicas(deps);
 }
 
 function tellTraffic({ metrics, traffic, limits }: ApiDeps): void {
@@ -131,5 +132,21 @@ function tellLookups(metrics: Metrics, caches: Readonly<Record<string, Lookups>>
         [{ cache, result: "hit" }, hits],
         [{ cache, result: "miss" }, misses],
       ]),
+  });
+}
+
+function tellReplicas({ metrics, replicas }: ApiDeps): void {
+  if (!replicas) return;
+  metrics.counter({
+    name: "parley_list_reads_total",
+    help: "Histories and lists, by who answered: a replica, the primary because none was used, or for one that lacked something",
+    labels: ["source"],
+    read: () => by("source", replicas.reads),
+  });
+  metrics.gauge({
+    name: "parley_replica_used",
+    help: "Whether a replica is read from: 1, or 0 while it is left alone",
+    labels: ["replica"],
+    read: () => replicas.all.map(({ name, why }) => [{ replica: name }, Number(why === undefined)]),
   });
 }

@@ -1,4 +1,4 @@
-import { oneRow, rows } from "../../shared/db/database.ts";
+import { oneRow } from "../../shared/db/database.ts";
 import { type MessageRow, messageColumns, roomOf, seenByCount, unseenCount } from "../../shared/db/message-row.ts";
 import { assertMayInRoom, roomNotFound } from "../../shared/policies.ts";
 import { linkHeader } from "../http/links.ts";
@@ -6,6 +6,8 @@ import type { Scope } from "../http/route.ts";
 import { isoTime } from "../http/schemas.ts";
 import { presentMessage } from "../messages/present.ts";
 import { offsetOf } from "../realtime/offsets.ts";
+import { newestInRoom, newestInRoomsOf, newestOfAll } from "../replicas/newest.ts";
+import { readList } from "../replicas/read-list.ts";
 import type { ListRooms, RoomView } from "./schemas.ts";
 
 interface RoomRow {
@@ -22,21 +24,24 @@ interface RoomRow {
   members: { id: number; username: string; role: "owner" | "member"; read_seq: number; joined_at: string }[];
 }
 
+interface PublicRoomRow {
+  id: number;
+  name: string;
+  member_count: number;
+}
+
 /** My rooms, the one with the newest message first. */
 export async function listMyRooms({ limit, after }: ListRooms, { caller, deps }: Scope) {
   const [pos, id] = (after ?? "").split("-").map(Number);
-  const row = await oneRow<{ epoch: string; head: number; rooms: RoomRow[] }>(deps.em, myRoomsSql, [
-    caller.id,
-    after === undefined ? null : pos,
-    id ?? 0,
-    limit + 1,
-  ]);
+  const parameters = [caller.id, after === undefined ? null : pos, id ?? 0, limit + 1];
+  const list = { sql: myRoomsSql, parameters, newest: newestInRoomsOf(caller.id) };
+  const row = await readList<{ epoch: string; head: number; rooms: RoomRow[] }>(list, deps);
   const { epoch, head, rooms: found } = row!;
-  const list = found.slice(0, limit);
-  const last = list.at(-1);
+  const page = found.slice(0, limit);
+  const last = page.at(-1);
   const next = found.length > limit && last ? `${last.last_pos}-${last.id}` : null;
   return {
-    body: { rooms: list.map((room) => present(room, caller.id)), next },
+    body: { rooms: page.map((room) => present(room, caller.id)), next },
     headers: {
       "Stream-Next-Offset": offsetOf(epoch, head),
       ...linkHeader({ next: next ? `after=${next}&limit=${limit}` : undefined }),
@@ -44,24 +49,36 @@ export async function listMyRooms({ limit, after }: ListRooms, { caller, deps }:
   };
 }
 
-export async function listPublicRooms({ limit, after }: ListRooms, { em }: Pick<Scope["deps"], "em">) {
-  const found = await rows<{ id: number; name: string; member_count: number }>(
-    em,
-    `select r.id, r.name, (select count(*) from members m where m.room_id = r.id) as member_count
-     from rooms r where r.is_public and r.id > $1 order by r.id limit $2`,
-    [Number.parseInt(after ?? "0", 10), limit + 1],
-  );
-  const list = found.slice(0, limit);
-  const next = found.length > limit ? String(list.at(-1)!.id) : null;
+export async function listPublicRooms({ limit, after }: ListRooms, deps: Pick<Scope["deps"], "em" | "replicas">) {
+  const parameters = [Number.parseInt(after ?? "0", 10), limit + 1];
+  const list = { sql: publicRoomsSql, parameters, newest: newestOfAll };
+  const { rooms: found } = (await readList<{ rooms: PublicRoomRow[] }>(list, deps))!;
+  const page = found.slice(0, limit);
+  const next = found.length > limit ? String(page.at(-1)!.id) : null;
   return {
-    body: { rooms: list, next },
+    body: { rooms: page, next },
     headers: linkHeader({ next: next ? `scope=public&after=${next}&limit=${limit}` : undefined }),
   };
 }
 
 /** A room for its members; for others it is 404, or 403 where they may know of it. */
-export async function getRoom(roomId: number, { caller, deps }: Scope): Promise<RoomView> {
-  const [room] = await rows<RoomRow>(deps.em, `${roomSql} and me.room_id = $2`, [caller.id, roomId]);
+export async function readRoom(roomId: number, scope: Scope): Promise<RoomView> {
+  const { caller, deps } = scope;
+  const newest = newestInRoom("id", roomId, caller.id);
+  return orRefuse(
+    await readList<RoomRow>({ sql: myRoomSql, parameters: [caller.id, roomId], newest }, deps),
+    roomId,
+    scope,
+  );
+}
+
+/** For whoever has just changed it: no replica can have heard of that yet. */
+export async function getRoom(roomId: number, scope: Scope): Promise<RoomView> {
+  const { caller, deps } = scope;
+  return orRefuse(await oneRow<RoomRow>(deps.em, myRoomSql, [caller.id, roomId]), roomId, scope);
+}
+
+async function orRefuse(room: RoomRow | undefined, roomId: number, { caller, deps }: Scope): Promise<RoomView> {
   if (room) return present(room, caller.id);
   const standing = await deps.directory.standing(roomId, caller.id);
   assertMayInRoom("read", roomId, standing && { ...standing, role: undefined });
@@ -95,6 +112,8 @@ const roomSql = `
       from members x join users u on u.id = x.user_id where x.room_id = r.id) as members
   from members me cross join lateral ${roomOf("me.room_id")} r where me.user_id = $1`;
 
+const myRoomSql = `${roomSql} and me.room_id = $2`;
+
 export const myRoomsSql = `
   select h.epoch, h.head, coalesce((
     select jsonb_agg(to_jsonb(one) order by one.last_pos desc, one.id desc)
@@ -102,3 +121,10 @@ export const myRoomsSql = `
           order by r.last_pos desc, r.id desc limit $4) one
   ), '[]') as rooms
   from log_head h`;
+
+const publicRoomsSql = `
+  select coalesce(jsonb_agg(to_jsonb(one) order by one.id), '[]') as rooms
+  from (
+    select r.id, r.name, (select count(*) from members m where m.room_id = r.id) as member_count
+    from rooms r where r.is_public and r.id > $1 order by r.id limit $2
+  ) one`;

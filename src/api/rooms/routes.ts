@@ -3,7 +3,7 @@ import { defineRoute, reply } from "../http/route.ts";
 import { idParam } from "../http/schemas.ts";
 import { deleteMember, putMember } from "./change-members.ts";
 import { createRoom } from "./create-room.ts";
-import { getRoom, listMyRooms, listPublicRooms } from "./list-rooms.ts";
+import { getRoom, listMyRooms, listPublicRooms, readRoom } from "./list-rooms.ts";
 import { CreateRoomInput, ListRoomsQuery, MyRoomsView, PublicRoomsView, RoomView, UpdateRoomInput } from "./schemas.ts";
 import { deleteRoom, updateRoom } from "./update-room.ts";
 
@@ -61,7 +61,7 @@ export const roomRoutes = [
     params,
     responses: { 200: { description: "The room", body: RoomView } },
     errors: roomErrors,
-    handle: async ({ params: { id } }, scope) => reply(200, await getRoom(id, scope)),
+    handle: async ({ params: { id } }, scope) => reply(200, await readRoom(id, scope)),
   }),
   defineRoute({
     id: "updateRoom",

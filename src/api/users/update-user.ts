@@ -1,4 +1,4 @@
-import { type EntityManager, oneRow } from "../../shared/db/database.ts";
+import { type EntityManager, oneRow, rows } from "../../shared/db/database.ts";
 import { type User, UserSchema } from "../../shared/db/entities.ts";
 import { AppError } from "../../shared/errors.ts";
 import { assertMayChangeUser, assertMayGrantAdmin, userNotFound } from "../../shared/policies.ts";
@@ -24,10 +24,13 @@ export async function updateUser(id: number, changes: UpdateUser, scope: Scope):
     if (changes.is_admin === false) await assertLeavesAnAdmin(tx, id);
     const user = await tx.findOne(UserSchema, { id, deactivatedAt: null });
     if (!user) throw userNotFound(id);
+    const { username } = user;
     apply(user, changes, passwordHash);
     await tx.flush();
     if (caller.id !== id) await recordAction(tx, { action: "user.change", target: id, detail: told(changes) }, scope);
     if (passwordHash !== undefined) ended = await endOtherSessions(tx, id, scope);
+    // Last, like every lock on the log's head: whoever reads from a replica sees by it that names have changed.
+    if (user.username !== username) await rows(tx, "update log_head set renames = renames + 1");
     return id;
   });
   for (const name of ended) deps.credentials.forget(name);

@@ -125,6 +125,7 @@ export const LogHeadSchema = defineEntity({
     epoch: p.text(),
     head: p.bigint("number"),
     keptAfter: p.bigint("number").default(0),
+    renames: p.bigint("number").default(0),
   },
 });
 
