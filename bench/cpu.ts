@@ -21,14 +21,16 @@ async function readTimes(name: string): Promise<{ pid: number; parent: number; m
   return { pid: Number(name), parent: Number(fields[1]), ms: ticks * TICK_MS };
 }
 
-/** What each of some processes spends while something is done. */
+/** What some processes spend while something is done; where several go by one name, all of them together. */
 export async function spending<Name extends string>(
-  pids: Readonly<Record<Name, number>>,
+  pids: Readonly<Record<Name, number | readonly number[]>>,
   work: () => Promise<void>,
 ): Promise<Record<Name, number>> {
   const read = async () =>
     Object.fromEntries(
-      await Promise.all(Object.entries<number>(pids).map(async ([name, pid]) => [name, await cpuMs(pid)])),
+      await Promise.all(
+        Object.entries(pids).map(async ([name, some]) => [name, await together(some as number | readonly number[])]),
+      ),
     ) as Record<Name, number>;
   const before = await read();
   await work();
@@ -36,3 +38,6 @@ export async function spending<Name extends string>(
   for (const name of Object.keys(before) as Name[]) after[name] -= before[name];
   return after;
 }
+
+const together = async (pids: number | readonly number[]): Promise<number> =>
+  (await Promise.all([pids].flat().map(cpuMs))).reduce((sum, ms) => sum + ms, 0);

@@ -10,6 +10,7 @@ import { growth } from "./scenarios/growth.ts";
 import { idle } from "./scenarios/idle.ts";
 import { latency } from "./scenarios/latency.ts";
 import { plans } from "./scenarios/plans.ts";
+import { scale } from "./scenarios/scale.ts";
 import { users } from "./scenarios/users.ts";
 import { profileInto, startSystem } from "./system.ts";
 
@@ -25,6 +26,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   plans,
   backends,
   clients,
+  scale,
 };
 const { values: options, positionals: wanted } = parseArgs({
   allowPositionals: true,

@@ -1,6 +1,6 @@
 import { Connection } from "./client.ts";
 import { makeGroup } from "./people.ts";
-import type { System } from "./system.ts";
+import type { Chat } from "./system.ts";
 import { TEXT } from "./text.ts";
 
 /** One who sends and one who waits for it, in a room of their own. */
@@ -10,10 +10,10 @@ export interface Pair {
   readonly reader: number;
 }
 
-export async function makePairs(system: System, count: number): Promise<Pair[]> {
+export async function makePairs({ database }: Pick<Chat, "database">, count: number): Promise<Pair[]> {
   const pairs: Pair[] = [];
   for (let i = 0; i < count; i++) {
-    const { roomId, userIds } = await makeGroup(system.database, 2);
+    const { roomId, userIds } = await makeGroup(database, 2);
     pairs.push({ roomId, sender: userIds[0]!, reader: userIds[1]! });
   }
   return pairs;

@@ -24,8 +24,11 @@ export interface Served {
   stop(): Promise<void>;
 }
 
-/** One API and one worker on a database of their own. */
+/** APIs and workers on a database of their own: one of each, unless more are asked for. */
 export interface Chat {
+  readonly apis: readonly Served[];
+  readonly workers: readonly Served[];
+  /** The first of them. */
   readonly api: Served;
   readonly worker: Served;
   /** For data that would take too long to make through the API. */
@@ -36,8 +39,8 @@ export interface System extends Chat {
   readonly redisUrl: string;
   /** By name, for what each of them costs. */
   readonly pids: Readonly<Record<"API" | "worker" | "Redis" | "Postgres", number>>;
-  /** Another beside it, on the same servers. */
-  startAnother(): Promise<Chat>;
+  /** Another beside it, on the same servers, with so many APIs and as many workers. */
+  startAnother(size?: number): Promise<Chat>;
   stop(): Promise<void>;
 }
 
@@ -56,25 +59,26 @@ export async function startSystem({ redis: withRedis = true } = {}): Promise<Sys
     PORT: "0",
   };
   const started: Chat[] = [];
-  const start = async (database: string): Promise<Chat> => {
-    const chat = await startChat({ ...env, DATABASE_URL: databaseAt(postgres.url, database), QUEUE_NAME: database });
+  const start = async (database: string, size: number): Promise<Chat> => {
+    const own = { ...env, DATABASE_URL: databaseAt(postgres.url, database), QUEUE_NAME: database };
+    const chat = await startChat(own, size);
     started.push(chat);
     return chat;
   };
-  const first = await start("parley");
+  const first = await start("parley", 1);
   return {
     ...first,
     redisUrl: redis?.url ?? "",
     pids: { API: first.api.pid, worker: first.worker.pid, Redis: redis?.pid ?? 0, Postgres: postgres.pid },
-    async startAnother() {
+    async startAnother(size = 1) {
       const name = `parley_${started.length}`;
       await first.database.query(`create database ${name}`);
-      return start(name);
+      return start(name, size);
     },
     async stop() {
-      for (const { api, worker, database } of started) {
+      for (const { apis, workers, database } of started) {
         await database.end();
-        await Promise.all([api.stop(), worker.stop()]);
+        await Promise.all([...apis, ...workers].map((one) => one.stop()));
       }
       await Promise.all([postgres.stop(), redis?.stop()]);
       await rm(folder, { recursive: true, force: true });
@@ -88,13 +92,20 @@ function databaseAt(server: string, name: string): string {
   return url.href;
 }
 
-async function startChat(env: Readonly<Record<string, string>> & { DATABASE_URL: string }): Promise<Chat> {
+async function startChat(
+  env: Readonly<Record<string, string>> & { DATABASE_URL: string },
+  size: number,
+): Promise<Chat> {
   await migrate(env.DATABASE_URL, createLogger({ LOG_LEVEL: "warn" }, "bench"));
   if (!env["REDIS_URL"]) await migrateQueue(env.DATABASE_URL);
-  const [api, worker] = await Promise.all([serve("src/api/main.ts", env, nodeFlags), serve("src/worker/main.ts", env)]);
+  const each = (start: () => Promise<Served>) => Promise.all(Array.from({ length: size }, start));
+  const [apis, workers] = await Promise.all([
+    each(() => serve("src/api/main.ts", env, nodeFlags)),
+    each(() => serve("src/worker/main.ts", env)),
+  ]);
   const database = new pg.Client({ connectionString: env.DATABASE_URL });
   await database.connect();
-  return { api, worker, database };
+  return { apis, workers, api: apis[0]!, worker: workers[0]!, database };
 }
 
 async function startOwnRedis(dataDir: string) {

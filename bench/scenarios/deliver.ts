@@ -2,7 +2,7 @@ import { Connection } from "../client.ts";
 import { spending } from "../cpu.ts";
 import { makePairs, type Pair, Reader, send } from "../pairs.ts";
 import { median, type Row, type Scenario } from "../report.ts";
-import { type Served, type System, startBareQueue } from "../system.ts";
+import { type Chat, type Served, type System, startBareQueue } from "../system.ts";
 
 const PAIRS = 50;
 const IN_FLIGHT = 64;
@@ -42,9 +42,10 @@ export const deliver: Scenario = async ({ system, progress }) => {
   ] satisfies Row[];
 };
 
-/** 50 pairs with 64 sends under way, whoever's turn it is. */
-export async function openTraffic(system: System) {
-  const pairs = await makePairs(system, PAIRS);
+/** 50 pairs with 64 sends under way, whoever's turn it is; of several APIs each has its share, and no pair one of its own. */
+export async function openTraffic({ apis, database }: Pick<Chat, "apis" | "database">) {
+  const pairs = await makePairs({ database }, PAIRS);
+  const urlOf = (i: number): string => apis[i % apis.length]!.url;
   const accepted = new Set<string>();
   const heard = new Map<string, number>();
   let complete: (() => void) | undefined;
@@ -53,8 +54,8 @@ export async function openTraffic(system: System) {
     heard.set(id, (heard.get(id) ?? 0) + 1);
     if (heard.size >= wanted) complete?.();
   };
-  const readers = await Promise.all(pairs.map((pair) => Reader.start(system.api.url, pair, hear)));
-  const senders = await Promise.all(Array.from({ length: IN_FLIGHT }, () => Connection.open(system.api.url)));
+  const readers = await Promise.all(pairs.map((pair, i) => Reader.start(urlOf(i), pair, hear)));
+  const senders = await Promise.all(Array.from({ length: IN_FLIGHT }, (_, i) => Connection.open(urlOf(i))));
 
   /** @returns messages a second, from the first send to the last arrival. */
   async function round(count: number): Promise<number> {
