@@ -31,7 +31,13 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 
 try {
   const postgresUrl = await preparePostgres();
-  provide({ postgresUrl, redisUrl: await prepareRedis(), chromium: prepareChromium(), slow: values.slow });
+  provide({
+    postgresUrl,
+    redisUrl: await prepareRedis(),
+    chromium: prepareChromium(),
+    nginx: prepareNginx(),
+    slow: values.slow,
+  });
   const failures = await runTests();
   process.exitCode = failures > 0 ? 1 : 0;
 } finally {
@@ -82,6 +88,17 @@ function prepareChromium(): string | undefined {
   return program;
 }
 
+/** For the tests of what stands before the APIs alone. */
+function prepareNginx(): string | undefined {
+  if (!files.some((file) => file.includes("test/deploy/nginx"))) return undefined;
+  const program = onPath(["nginx"]) ?? installed("nginx", ["nginx"]);
+  if (program === undefined) {
+    console.log("\n  !! NO NGINX: none on PATH, and it can't be installed from here.");
+    console.log("  !! Every test behind nginx is counted as pending: the rolling restart is NOT tested.\n");
+  }
+  return program;
+}
+
 /** Debian's, where that is allowed; a service that comes with it is not started, ours runs on a port of its own. */
 function installed(name: string, programs: readonly string[]): string | undefined {
   if (process.getuid?.() !== 0) return undefined;
@@ -100,7 +117,7 @@ function installed(name: string, programs: readonly string[]): string | undefine
 }
 
 function onPath(programs: readonly string[]): string | undefined {
-  const folders = ["/usr/bin", ...(process.env["PATH"] ?? "").split(delimiter)];
+  const folders = ["/usr/bin", "/usr/sbin", ...(process.env["PATH"] ?? "").split(delimiter)];
   return programs.flatMap((program) => folders.map((folder) => join(folder, program))).find((path) => existsSync(path));
 }
 

@@ -9,6 +9,8 @@ export interface Services {
   readonly redisUrl: string | undefined;
   /** The program; undefined where there is no Chromium, or none was asked for: tests of the page are pending. */
   readonly chromium: string | undefined;
+  /** The program; undefined where there is no nginx, or none was asked for: tests behind it are pending. */
+  readonly nginx: string | undefined;
   /** Also the tests that wait for as long as the product says: half a minute, a minute. */
   readonly slow: boolean;
 }

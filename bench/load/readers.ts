@@ -14,9 +14,10 @@ export interface ReaderOptions {
   onMessage(id: string): void;
   /** Held against what the API says of itself. */
   readonly check?: Leg["check"];
+  /** Where much is said, silence for this long means that one is cut off. */
+  readonly silenceMs?: number;
 }
 
-/** Where much is said, silence for this long means that one is cut off. */
 const SILENCE_MS = 4_000;
 const WAIT_S = 2;
 const PAUSE_MS = 250;
@@ -56,13 +57,13 @@ export class Reader {
   }
 
   async #follow(): Promise<void> {
-    const { urls } = this.#options;
+    const { urls, silenceMs = SILENCE_MS } = this.#options;
     for (let which = this.userId; !this.#stopped; ) {
       this.#leg = new AbortController();
       this.#heardAt = performance.now();
       const watch = setInterval(() => {
-        if (performance.now() - this.#heardAt > SILENCE_MS) this.#leg.abort();
-      }, SILENCE_MS / 4);
+        if (performance.now() - this.#heardAt > silenceMs) this.#leg.abort();
+      }, silenceMs / 4);
       try {
         await this.#read(urls[which % urls.length]!);
       } catch (error) {

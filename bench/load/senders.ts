@@ -19,12 +19,13 @@ export interface SendersOptions {
   readonly turns: number;
   /** With a key, which a sender needs who may have to send again. */
   readonly keyed?: boolean;
+  /** A send that hangs is given up after this, and tried elsewhere. */
+  readonly patienceMs?: number;
   onAccepted(accepted: Accepted): void;
   /** Held against what the API says of itself. */
   readonly check?: ((method: string, path: string, status: number, body: unknown) => void) | undefined;
 }
 
-/** A send that hangs is given up after this, and tried elsewhere. */
 const PATIENCE_MS = 4_000;
 const PAUSE_MS = 250;
 
@@ -87,14 +88,14 @@ export class Senders {
 
   /** Undefined where there was no answer. */
   async #send(url: string, path: string, senderId: number, turn: number): Promise<Answered | undefined> {
-    const { keyed = true } = this.#options;
+    const { keyed = true, patienceMs = PATIENCE_MS } = this.#options;
     const askedAt = performance.now();
     const answer = await ask(url + path, {
       method: "POST",
       as: senderId,
       body: { text: textOf(senderId, turn) },
       headers: keyed ? { "idempotency-key": keyOf(senderId, turn) } : {},
-      withinMs: PATIENCE_MS,
+      withinMs: patienceMs,
     }).catch(() => undefined);
     if (!answer) return undefined;
     if (answer.status !== 202) this.slowestRefusalMs = Math.max(this.slowestRefusalMs, performance.now() - askedAt);
