@@ -19,7 +19,7 @@ export async function migrate(url: string, log: Logger, { to }: { to?: string } 
   const one = { poolSize: 1, statementTimeoutMs: 0, lockTimeoutMs: LOCK_WITHIN_MS };
   const orm = await openDatabase({ url, log, migrator: patientMigrator(log), ...one });
   try {
-    await lock(client);
+    await lockMigrations(client, "alone");
     const applied = await orm.migrator.up(to === undefined ? undefined : { to });
     return applied.map(({ name }) => name);
   } finally {
@@ -31,8 +31,9 @@ export async function migrate(url: string, log: Logger, { to }: { to?: string } 
 /**
  * Held by the session, so that it ends with it however the process ends. Asked for again and again: an index that is
  * made beside the traffic waits for every statement that runs, and so would wait for one that waits for this lock.
+ * Shared by those who want the tables to stay as they are.
  */
-async function lock(client: pg.Client): Promise<void> {
-  const sql = "select pg_try_advisory_lock($1) as mine";
+export async function lockMigrations(client: pg.Client, how: "alone" | "shared"): Promise<void> {
+  const sql = `select pg_try_advisory_lock${how === "shared" ? "_shared" : ""}($1) as mine`;
   while (!(await client.query<{ mine: boolean }>(sql, [LOCK])).rows[0]!.mine) await sleep(ASK_AGAIN_MS);
 }

@@ -39,6 +39,9 @@ export function createPostgresStore(em: EntityManager): Store {
     async delete(key) {
       await rows(em, "delete from kv where key = $1", [key]);
     },
+    async clear() {
+      await rows(em, "delete from kv");
+    },
   };
 }
 

@@ -18,5 +18,9 @@ export function createRedisStore(redis: Redis, prefix: string): Store {
     async delete(key) {
       await redis.del(full(key));
     },
+    async clear() {
+      for await (const keys of redis.scanStream({ match: full("*"), count: 1_000 }) as AsyncIterable<string[]>)
+        await Promise.all(keys.map((key) => redis.del(key)));
+    },
   };
 }

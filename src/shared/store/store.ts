@@ -8,6 +8,8 @@ export interface Store {
   /** Sets the key if nobody has; answers what it holds now. */
   setIfAbsent(key: string, value: string, ttlMs: number): Promise<string>;
   delete(key: string): Promise<void>;
+  /** Forgets everything, of this system alone. */
+  clear(): Promise<void>;
 }
 
 const DAY_MS = 24 * 3_600_000;
