@@ -31,7 +31,7 @@ export async function hotStatements(database: pg.Client, { reader, largeRoom }: 
   );
   const { head, id, seq } = rows[0]!;
   const now = new Date().toISOString();
-  const message = [[id], [largeRoom], [seq], [reader], ["hello"], [null], [now]];
+  const message = [[id], [largeRoom], [seq], [reader], ["hello"], [null], [now], [null]];
   return [
     {
       name: "look before a send",

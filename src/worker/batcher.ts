@@ -3,6 +3,7 @@ import { type EntityManager, isDatabaseAway, violatedConstraint } from "../share
 import type { Logger } from "../shared/logger.ts";
 import { type StoredBatch, storeBatch } from "./store-batch.ts";
 import type { Outcome, TakenJob } from "./task.ts";
+import { tellDone } from "./task-log.ts";
 import type { WorkFigures } from "./work-figures.ts";
 
 /** Beyond this a batch gains nothing and holds its locks for longer. */
@@ -53,11 +54,14 @@ export class Batcher {
 
   /** All together; if that fails for the sake of one, in halves, until that one fails alone. */
   async #store(batch: readonly Waiting[]): Promise<void> {
+    const startedAt = performance.now();
+    const jobs = batch.map(({ job }) => job);
     try {
-      const jobs = batch.map(({ job }) => job);
       const { outcomes, messages } = await this.#storeWhenPossible(jobs);
       this.#figures.batch(jobs, outcomes, messages);
       for (const { job, settle } of batch) settle(outcomes.get(job.id)!);
+      const done = jobs.filter(({ id }) => !outcomes.get(id)!.problem);
+      tellDone(this.#log, done, startedAt);
     } catch (error) {
       if (batch.length === 1) return batch[0]!.fail(error);
       const middle = Math.ceil(batch.length / 2);

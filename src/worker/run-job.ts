@@ -3,18 +3,28 @@ import { z } from "zod";
 import { problemOf } from "../shared/errors.ts";
 import { type JobName, jobs } from "../shared/jobs/catalog.ts";
 import { type GroupedSend, SEND_GROUP, sendGroup } from "../shared/jobs/groups.ts";
+import type { Logger } from "../shared/logger.ts";
 import type { Batcher } from "./batcher.ts";
-import type { TakenJob } from "./task.ts";
+import type { Outcome, TakenJob } from "./task.ts";
+import { tellAlone } from "./task-log.ts";
 
 /** The task was refused in the transaction, which has told its sender. */
 export class Refusal extends UnrecoverableError {}
 
+/** What runs a job needs besides it. */
+interface Runs {
+  readonly batcher: Batcher;
+  readonly queue: Queue;
+  readonly log: Logger;
+}
+
 /** A refusal is an answer and therefore final; anything else is an accident and is tried again. */
-export function createProcessor(batcher: Batcher, queue: Queue): Processor {
+export function createProcessor(runs: Runs): Processor {
   return async (job) => {
-    if (job.name === SEND_GROUP) return runGroup(job, batcher, queue);
-    const outcome = await batcher.run(parseJob(job));
-    if (outcome.problem) throw new Refusal(JSON.stringify(problemOf(outcome.problem)));
+    if (job.name === SEND_GROUP) return runGroup(job, runs);
+    const taken = parseJob(job);
+    const outcome = await runs.batcher.run(taken);
+    if (outcome.problem) throw new Refusal(JSON.stringify(problemOf(outcome.problem, taken.data.requestId)));
     return outcome.result;
   };
 }
@@ -29,12 +39,12 @@ export function parseJob(job: Job): TakenJob {
 }
 
 /** What is not stored as it should be goes on alone, before the group ends: at any moment one of the two holds it. */
-async function runGroup(job: Job, batcher: Batcher, queue: Queue): Promise<void> {
+async function runGroup(job: Job, runs: Runs): Promise<void> {
   const sends = membersOf(job);
-  const stored = await Promise.all(sends.map((send) => isStored(send, job.attemptsStarted, batcher)));
+  const stored = await Promise.all(sends.map((send) => isStored(send, job.attemptsStarted, runs)));
   await goOnAlone(
     sends.filter((_, i) => !stored[i]),
-    queue,
+    runs.queue,
   );
 }
 
@@ -46,12 +56,17 @@ export async function goOnAlone(sends: readonly GroupedSend[], queue: Queue): Pr
 }
 
 /** Under its own id; or cancelled, which is as final. */
-async function isStored({ id, ...data }: GroupedSend, attempts: number, batcher: Batcher): Promise<boolean> {
+async function isStored({ id, ...data }: GroupedSend, attempts: number, { batcher, log }: Runs): Promise<boolean> {
+  const task: TakenJob = { id, name: "message.send", data, attempts, grouped: true };
   try {
-    const outcome = await batcher.run({ id, name: "message.send", data, attempts, grouped: true });
-    if (outcome.problem) return outcome.problem.code === "cancelled";
-    return (outcome.result as { message_id: string }).message_id === id;
-  } catch {
-    return false;
+    const outcome = await batcher.run(task);
+    if (isEnd(outcome, id)) return true;
+    tellAlone(log, task, outcome.problem?.code ?? "stored before under its key");
+  } catch (error) {
+    tellAlone(log, task, String(error));
   }
+  return false;
 }
+
+const isEnd = ({ problem, result }: Outcome, id: string): boolean =>
+  problem ? problem.code === "cancelled" : (result as { message_id: string }).message_id === id;

@@ -16,11 +16,13 @@ export interface Task<Data> {
 }
 
 /** How a task ended: a result, or a refusal that trying again would not change. */
-export type Outcome = { readonly result: unknown; readonly problem?: undefined } | { readonly problem: AppError };
+export type Outcome =
+  | { readonly result: unknown; readonly problem?: undefined }
+  | { readonly problem: AppError; readonly result?: undefined };
 
 /** What tells a task's sender, in their own log, that it could not be done. */
 export function failureEntry({ id, name, data, attempts }: TakenJob, problem: AppError): NewEntry {
   const userId = name === "message.send" ? data.senderId : data.userId;
-  const told = { task_id: id, kind: name, attempts, error: problemOf(problem) };
+  const told = { task_id: id, kind: name, attempts, error: problemOf(problem, data.requestId) };
   return { type: "task.failed", userId, actorId: null, taskId: id, data: told };
 }

@@ -11,6 +11,7 @@ import { startHeartbeat } from "./heartbeat.ts";
 import { createProcessor, goOnAlone, membersOf, parseJob, Refusal } from "./run-job.ts";
 import { startSweeping } from "./sweep/sweep.ts";
 import { failureEntry, type TakenJob } from "./task.ts";
+import { tellFailed } from "./task-log.ts";
 import { WorkFigures } from "./work-figures.ts";
 
 /** Running jobs get this long to end; what is left runs again elsewhere once its lock has run out. */
@@ -21,8 +22,13 @@ export async function startWorker(deps: Deps, closers: Closers): Promise<() => b
   const figures = new WorkFigures(deps.now);
   figures.tell(deps.metrics);
   const batcher = new Batcher({ ...deps, figures });
-  const workers = deps.backend.queues.map((queue) => workerFor(queue, { ...deps, batcher, figures }));
-  closers.add("worker", () => closeInTime(workers, batcher));
+  const telling = new Set<Promise<void>>();
+  const workers = deps.backend.queues.map((queue) => workerFor(queue, { ...deps, batcher, figures, telling }));
+  closers.add("worker", async () => {
+    await closeInTime(workers, batcher);
+    // A database that is closed under a statement never says that it is.
+    await Promise.all(telling);
+  });
   await Promise.all(workers.map((worker) => worker.waitUntilReady()));
   for (const worker of workers) worker.run().catch((error: unknown) => deps.log.error({ error }, "the worker stopped"));
   const isWorking = (): boolean => workers.every((worker) => worker.isRunning());
@@ -34,18 +40,24 @@ export async function startWorker(deps: Deps, closers: Closers): Promise<() => b
 interface WorkerDeps extends Deps {
   readonly batcher: Batcher;
   readonly figures: WorkFigures;
+  /** Failures that are being told to their senders. */
+  readonly telling: Set<Promise<void>>;
 }
 
 function workerFor(queue: Queue, deps: WorkerDeps): Worker {
-  const { log, backend, batcher, figures } = deps;
-  const worker = backend.createWorker(queue, createProcessor(batcher, queue));
+  const { log, backend, batcher, figures, telling } = deps;
+  const worker = backend.createWorker(queue, createProcessor({ batcher, queue, log }));
   worker.on("error", (error) => log.warn({ reason: error.message }, "worker"));
   worker.on("stalled", (id) => log.warn({ task: id }, "a job was left behind by a dead worker and runs again"));
   worker.on("failed", (job, error) => {
     if (!job) return;
+    tellFailed(log, job, error);
     const isLast = job.finishedOn !== undefined;
     if (!(error instanceof Refusal)) figures.task(job.name, isLast ? "failed" : "retried");
-    if (isLast) void recordFailure(deps, queue, job, error);
+    if (!isLast) return;
+    const told = recordFailure(deps, queue, job, error);
+    telling.add(told);
+    void told.finally(() => telling.delete(told));
   });
   return worker;
 }
@@ -63,7 +75,6 @@ async function closeInTime(workers: readonly Worker[], batcher: Batcher): Promis
  * could be told; whoever waits for it looks again.
  */
 async function recordFailure({ em, log }: Deps, queue: Queue, job: Job, error: Error): Promise<void> {
-  log.error({ task: job.id, kind: job.name, attempts: job.attemptsMade, reason: error.message }, "a task failed");
   if (error instanceof Refusal) return;
   try {
     // A group that was given up, because its workers died with it: what killed them is found among fewer.

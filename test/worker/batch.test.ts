@@ -27,6 +27,12 @@ describe("the worker", () => {
     const id = world.deps.newId();
     return world.deps.backend.queues[0]!.add(name, data, { jobId: id }).then(() => id);
   };
+  const longKeyed = () => ({
+    senderId: ann.id,
+    recipientId: ben.id,
+    clientKey: randomBytes(9_000).toString("base64"),
+    acceptedAt: new Date().toISOString(),
+  });
   const task = (id: string, user: Person) => get(world, `/v1/tasks/${id}?wait=20`, user.id);
 
   it("stores the rest of a batch when one of its rows can't be stored", async () => {
@@ -73,6 +79,22 @@ describe("the worker", () => {
     expect(entries).to.have.length(1);
     expect(entries[0]!.user_id).to.equal(ben.id);
     expect((await get(world, `${toRoom(room)}/messages`, ann.id)).body.messages).to.deep.equal([]);
+  });
+
+  it("tells the sender of what has just failed before it stops", async () => {
+    const { queues } = world.deps.backend;
+    for (let turn = 0; turn < 5; turn++) {
+      const id = await enqueue({ userId: ann.id, marks: "none", at: "never" }, "messages.seen");
+      while ((await queues[0]!.getJobState(id)) !== "failed");
+      // No index of Postgres holds its key.
+      const data = { ...longKeyed(), text: "never" };
+      const send = await queues[0]!.add("message.send", data, { jobId: world.deps.newId(), attempts: 1 });
+      while ((await queues[0]!.getJobState(send.id!)) !== "failed");
+      await whileStopped(async () => {
+        const told = await rows(world.deps.em, "select from log where task_id = $1", [send.id]);
+        expect(told).to.have.length(1);
+      });
+    }
   });
 
   it("still tells why a task failed when the queue has forgotten it", async () => {

@@ -109,8 +109,8 @@ function addMessages(router: Router, deps: ApiDeps): void {
   const send = async (ctx: Context, target: Target): Promise<void> => {
     const { from, text } = body(ctx, newMessage);
     const { "idempotency-key": clientKey } = parse(retryKey, ctx.headers);
-    const { caller } = await act(ctx, from, deps);
-    const { id } = await sendMessage({ senderId: caller.id, target, text, clientKey }, deps);
+    const { caller, requestId } = await act(ctx, from, deps);
+    const { id } = await sendMessage({ senderId: caller.id, target, text, clientKey, requestId }, deps);
     ctx.body = envelope(id);
   };
   router.post("/chat/user/:id", (ctx) => send(ctx, { recipientId: params(ctx).id }));

@@ -34,11 +34,11 @@ function challengeOf({ code }: AppError): string {
 export const toAppErrorOrLog = (cause: unknown, ctx: Context, log: Logger): AppError =>
   toAppError(cause) ?? unexpected(cause, ctx, log);
 
-/** The same where there is no request to name: on a socket. */
-export function toAppErrorOrInternal(cause: unknown, log: Logger): AppError {
+/** The same on a socket, where each frame is a request. */
+export function toAppErrorOrInternal(cause: unknown, log: Logger, requestId: string): AppError {
   const known = toAppError(cause);
   if (known) return known;
-  log.error({ err: cause }, "a frame failed");
+  log.error({ err: cause, requestId }, "a frame failed");
   return new AppError("internal", "Something went wrong on our side", { cause });
 }
 

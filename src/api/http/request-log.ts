@@ -1,14 +1,11 @@
-import { randomUUID } from "node:crypto";
 import type { Middleware } from "koa";
 import type { ApiDeps } from "../deps.ts";
-
-const ACCEPTABLE_ID = /^[\w.:-]{1,100}$/;
+import { requestIdOf } from "./request-id.ts";
 
 /** One line for each request, with neither body nor query: they hold what people say and who they are. */
 export function requestLog({ log, hub }: Pick<ApiDeps, "log" | "hub">): Middleware {
   return async (ctx, next) => {
-    const given = ctx.get("x-request-id");
-    const requestId = ACCEPTABLE_ID.test(given) ? given : randomUUID();
+    const requestId = requestIdOf(ctx.headers["x-request-id"]);
     ctx.state["requestId"] = requestId;
     ctx.res.setHeader("X-Request-Id", requestId);
     const startedAt = performance.now();

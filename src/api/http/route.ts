@@ -39,7 +39,7 @@ export interface Scope {
   readonly deps: ApiDeps;
   readonly caller: Caller;
   readonly client: Client;
-  /** As the log calls this request. */
+  /** What its line in the log and its jobs are found by. */
   readonly requestId: string;
   /** Aborted when the client has gone away: whatever still waits for it may stop. */
   readonly gone: Gone;

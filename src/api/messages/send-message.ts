@@ -25,6 +25,7 @@ export interface SendMessage {
   readonly target: Target;
   readonly text: string;
   readonly clientKey: string | undefined;
+  readonly requestId?: string | undefined;
 }
 
 export interface Accepted {
@@ -44,6 +45,7 @@ export async function sendMessage(command: SendMessage, deps: ApiDeps): Promise<
     text: command.text,
     clientKey: command.clientKey ?? null,
     acceptedAt: timeOfId(id).toISOString(),
+    requestId: command.requestId,
   });
   return { id, replayed };
 }

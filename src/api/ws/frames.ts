@@ -76,4 +76,5 @@ function parseJson(text: string): unknown {
 export const frameText = (event: string, data: unknown, of?: Ref): string =>
   JSON.stringify({ event, data, ...(of !== undefined && { ref: of }) });
 
-export const errorText = (error: AppError, of?: Ref): string => frameText("error", problemOf(error), of);
+export const errorText = (error: AppError, requestId: string, of?: Ref): string =>
+  frameText("error", problemOf(error, requestId), of);

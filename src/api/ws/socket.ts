@@ -53,6 +53,7 @@ export class Socket {
   #refusals = 0;
   #frames: Promise<void> = Promise.resolve();
   #pending = 0;
+  #received = 0;
 
   constructor(ws: WebSocket, scope: Scope) {
     this.#ws = ws;
@@ -81,6 +82,11 @@ export class Socket {
     return this.#ws.readyState === this.#ws.OPEN;
   }
 
+  /** Of the frame that is being answered. */
+  get #requestId(): string {
+    return `${this.#scope.requestId}:${this.#received}`;
+  }
+
   /** One frame after the other, so that messages are accepted in the order in which they were written. */
   #enqueue(data: Buffer, isBinary: boolean): void {
     if (++this.#pending === MOST_PENDING) this.#ws.pause();
@@ -93,6 +99,7 @@ export class Socket {
 
   async #receive(data: Buffer, isBinary: boolean): Promise<void> {
     let ref: Ref;
+    this.#received++;
     try {
       if (isBinary) throw new AppError("validation_failed", "A frame must be text");
       if (data.length > MOST_FRAME_BYTES) throw new AppError("body_too_large", "A frame may have 64 KiB at most");
@@ -102,8 +109,9 @@ export class Socket {
       await this.#answer(frame);
     } catch (cause) {
       if (cause instanceof FrameError) ref = cause.ref;
-      const error = toAppErrorOrInternal(cause instanceof FrameError ? cause.error : cause, this.#scope.deps.log);
-      this.#send(errorText(error, ref));
+      const { log } = this.#scope.deps;
+      const error = toAppErrorOrInternal(cause instanceof FrameError ? cause.error : cause, log, this.#requestId);
+      this.#send(errorText(error, this.#requestId, ref));
       if (error.code === "rate_limited" && ++this.#refusals > MOST_REFUSALS)
         this.#ws.close(closeCodes.rate, "too fast");
     }
@@ -130,13 +138,15 @@ export class Socket {
   async #message({ room_id, to, text, client_key }: FrameData<"message">, ref: Ref): Promise<void> {
     const { caller, deps } = this.#scope;
     const target = room_id === undefined ? { recipientId: to! } : { roomId: room_id };
-    const { id } = await sendMessage({ senderId: caller.id, target, text, clientKey: client_key }, deps);
+    const command = { senderId: caller.id, target, text, clientKey: client_key, requestId: this.#requestId };
+    const { id } = await sendMessage(command, deps);
     this.#send(frameText("accepted", { task_id: id, message_id: id }, ref));
   }
 
   async #read(data: FrameData<"read">, ref: Ref): Promise<void> {
     const command = "message_id" in data ? { message_ids: [data.message_id] } : data;
-    this.#send(frameText("accepted", { task_id: await markSeen(command, this.#scope) }, ref));
+    const taskId = await markSeen(command, { ...this.#scope, requestId: this.#requestId });
+    this.#send(frameText("accepted", { task_id: taskId }, ref));
   }
 
   async #typing({ room_id }: FrameData<"typing">): Promise<void> {
@@ -200,7 +210,8 @@ export class Socket {
   #end(why: "closing" | "behind"): void {
     if (why === "closing") return;
     this.#unsubscribe();
-    this.#send(errorText(new AppError("offset_gone", "The log is another one than before: subscribe again")));
+    const gone = new AppError("offset_gone", "The log is another one than before: subscribe again");
+    this.#send(errorText(gone, this.#scope.requestId));
   }
 
   #sendEntries(entries: readonly Entry[]): void {
@@ -209,6 +220,7 @@ export class Socket {
 
   #entryText(entry: Entry): string {
     const { caller, deps } = this.#scope;
+    deps.deliveries.ofEntries([entry], caller.id);
     return `{"event":"event","data":${entryJson(entry, deps.tail.epoch, caller.id)}}`;
   }
 

@@ -1,5 +1,4 @@
-import { randomUUID } from "node:crypto";
-import http, { type IncomingMessage, type Server, STATUS_CODES } from "node:http";
+import http, { type Server, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import type Koa from "koa";
 import type { Context } from "koa";
@@ -10,7 +9,8 @@ import type { ApiDeps } from "../deps.ts";
 import { toAppErrorOrInternal } from "../http/errors.ts";
 import { Gone } from "../http/gone.ts";
 import { identify } from "../http/identity.ts";
-import { clientOf } from "../http/mount.ts";
+import { scopeOf } from "../http/mount.ts";
+import { requestIdOf } from "../http/request-id.ts";
 import type { Caller } from "../http/route.ts";
 import { closeCodes, Socket } from "./socket.ts";
 
@@ -29,9 +29,21 @@ export function acceptSockets(server: Server, app: Koa, deps: ApiDeps): () => vo
   const sockets = new WebSocketServer(options);
   server.on("upgrade", (request, socket, head) => {
     socket.on("error", () => socket.destroy());
-    void admit(request, app, deps).then(
-      ({ caller, ctx }) => sockets.handleUpgrade(request, socket, head, (ws) => serve(ws, caller, ctx, deps)),
-      (cause: unknown) => refuse(socket, toAppErrorOrInternal(cause, deps.log)),
+    const ctx = app.createContext(request, new http.ServerResponse(request)) as Context;
+    const requestId = requestIdOf(request.headers["x-request-id"]);
+    Object.assign(ctx.state, { requestId, route: "openSocket" });
+    const said = logOf(ctx, deps);
+    void admit(ctx, deps).then(
+      (caller) =>
+        sockets.handleUpgrade(request, socket, head, (ws) => {
+          ws.once("close", () => said(101));
+          serve(ws, caller, ctx, deps);
+        }),
+      (cause: unknown) => {
+        const error = toAppErrorOrInternal(cause, deps.log, requestId);
+        refuse(socket, error, requestId);
+        said(error.status);
+      },
     );
   });
   const pinger = setInterval(() => pingAll(sockets.clients), PING_EVERY_MS).unref();
@@ -43,8 +55,16 @@ export function acceptSockets(server: Server, app: Koa, deps: ApiDeps): () => vo
 
 const sendAway = (ws: WebSocket): void => ws.close(closeCodes.tryAgainLater, "this server is stopping");
 
-async function admit(request: IncomingMessage, app: Koa, deps: ApiDeps): Promise<{ caller: Caller; ctx: Context }> {
-  const ctx = app.createContext(request, new http.ServerResponse(request)) as Context;
+/** A line like that of any request, when it is refused or when the socket has closed. */
+function logOf(ctx: Context, { log }: ApiDeps): (status: number) => void {
+  const startedAt = performance.now();
+  return (status) => {
+    const ms = Math.round((performance.now() - startedAt) * 10) / 10;
+    log.info({ ...ctx.state, method: ctx.method, path: ctx.path, status, ms }, "request");
+  };
+}
+
+async function admit(ctx: Context, deps: ApiDeps): Promise<Caller> {
   if (!PATH.test(ctx.path)) throw new AppError("route_not_found", `No socket is at ${ctx.path}`);
   if (deps.hub.closing) throw new AppError("shutting_down", "This server is stopping; try another");
   assertOrigin(ctx, deps);
@@ -54,7 +74,8 @@ async function admit(request: IncomingMessage, app: Koa, deps: ApiDeps): Promise
       ? await takeTicket(ticket, deps)
       : await identify({ access: "caller", method: "get" }, ctx, deps);
   await deps.limits.take("reads", caller!.id, ctx.ip);
-  return { caller: caller!, ctx };
+  Object.assign(ctx.state, { userId: caller!.id, credential: caller!.credential });
+  return caller!;
 }
 
 /** Demo mode believes whoever speaks, and a browser lets any page open a socket: the pages that may are those of CORS. */
@@ -80,7 +101,7 @@ function serve(ws: WebSocket, caller: Caller, ctx: Context, deps: ApiDeps): void
     clearTimeout(expiry);
     detach();
   });
-  new Socket(ws, { deps, caller, client: clientOf(ctx), requestId: randomUUID(), gone: ended });
+  new Socket(ws, scopeOf(ctx, caller, ended, deps));
   if (deps.hub.closing) sendAway(ws);
 }
 
@@ -95,8 +116,7 @@ function pingAll(sockets: Iterable<WebSocket>): void {
 }
 
 /** Before the socket opens an error is an HTTP answer like any other. */
-function refuse(socket: Duplex, error: AppError): void {
-  const requestId = randomUUID();
+function refuse(socket: Duplex, error: AppError, requestId: string): void {
   const body = JSON.stringify(problemOf(error, requestId));
   const headers = {
     "Content-Type": "application/problem+json; charset=utf-8",

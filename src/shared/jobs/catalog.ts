@@ -3,6 +3,9 @@ import { z } from "zod";
 const userId = z.number().int().positive();
 const roomId = z.number().int().positive();
 
+/** Of the request that the job comes from. Jobs from before it was told are kept for a week, when they have failed. */
+const requestId = z.string().optional();
+
 /** Every job there is: the API adds by these values, the worker is typed by them. */
 export const jobs = {
   "message.send": z.object({
@@ -13,11 +16,13 @@ export const jobs = {
     text: z.string(),
     clientKey: z.string().nullable(),
     acceptedAt: z.iso.datetime(),
+    requestId,
   }),
   "messages.seen": z.object({
     userId,
     marks: z.array(z.object({ roomId, upToSeq: z.number().int().nonnegative() })),
     at: z.iso.datetime(),
+    requestId,
   }),
 } as const;
 

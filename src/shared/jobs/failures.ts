@@ -68,7 +68,8 @@ function reasonOf({ failedReason = "" }: Job): string {
 
 export const isCancelled = ({ failedReason = "" }: Job): boolean => problemIn(failedReason)?.code === "cancelled";
 
-function problemIn(reason: string): { code: string; detail: string } | undefined {
+/** What a refusal says; undefined for any other reason. */
+export function problemIn(reason: string): { code: string; detail: string } | undefined {
   try {
     const { code, detail } = JSON.parse(reason) as { code?: string; detail?: string };
     return code !== undefined && detail !== undefined ? { code, detail } : undefined;

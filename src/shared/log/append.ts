@@ -10,6 +10,7 @@ export interface PlacedMessage {
   readonly text: string;
   readonly clientKey: string | null;
   readonly acceptedAt: string;
+  readonly requestId?: string | undefined;
 }
 
 /**
@@ -36,6 +37,7 @@ export async function append(
     messages.map((m) => m.text),
     messages.map((m) => m.clientKey),
     messages.map((m) => m.acceptedAt),
+    messages.map((m) => m.requestId ?? null),
     entries.map((e) => e.roomId ?? null),
     entries.map((e) => e.userId ?? null),
     entries.map((e) => e.type),
@@ -53,9 +55,10 @@ export const appendSql = `
   with head as (
     update log_head set head = head + $1::bigint returning head, head - $1::bigint as base
   ), placed as (
-    select t.*, head.base + cardinality($11::text[]) + t.ord as pos
-    from head, unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::timestamptz[])
-      with ordinality as t (id, room_id, seq, sender_id, text, client_key, accepted_at, ord)
+    select t.*, head.base + cardinality($12::text[]) + t.ord as pos
+    from head, unnest($2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[], $6::text[], $7::text[], $8::timestamptz[],
+        $9::text[])
+      with ordinality as t (id, room_id, seq, sender_id, text, client_key, accepted_at, request_id, ord)
   ), stored as (
     insert into messages (id, room_id, seq, pos, sender_id, text, client_key, accepted_at, created_at)
     select id, room_id, seq, pos, sender_id, text, client_key, accepted_at, now() from placed
@@ -65,10 +68,11 @@ export const appendSql = `
     where r.id = last.room_id
   ), logged as (
     insert into log (pos, room_id, user_id, type, actor_id, message_id, task_id, data, at)
-    select pos, room_id, null::bigint, 'message.created', sender_id, id, null::uuid, null::jsonb, now() from placed
+    select pos, room_id, null::bigint, 'message.created', sender_id, id, null::uuid,
+      case when request_id is not null then jsonb_build_object('request_id', request_id) end, now() from placed
     union all
     select head.base + t.ord, t.room_id, t.user_id, t.type, t.actor_id, t.message_id, t.task_id, t.data, now()
-    from head, unnest($9::bigint[], $10::bigint[], $11::text[], $12::bigint[], $13::uuid[], $14::uuid[], $15::jsonb[])
+    from head, unnest($10::bigint[], $11::bigint[], $12::text[], $13::bigint[], $14::uuid[], $15::uuid[], $16::jsonb[])
       with ordinality as t (room_id, user_id, type, actor_id, message_id, task_id, data, ord)
   )
   select base, pg_notify('${channels.log}', head::text) from head`;

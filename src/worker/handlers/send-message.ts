@@ -141,8 +141,8 @@ function refuse(task: SendTask, roomId: number | undefined, rooms: Map<number, n
 function place(task: SendTask, roomId: number, { rooms, facts, writes }: Places): string {
   const seq = rooms.get(roomId)! + 1;
   rooms.set(roomId, seq);
-  const { senderId, text, clientKey, acceptedAt } = task.data;
-  const message: PlacedMessage = { id: task.id, roomId, seq, senderId, text, clientKey, acceptedAt };
+  const { senderId, text, clientKey, acceptedAt, requestId } = task.data;
+  const message: PlacedMessage = { id: task.id, roomId, seq, senderId, text, clientKey, acceptedAt, requestId };
   writes.messages.push(message);
   // The same key twice in one batch is one message, like the same key in two.
   facts.stored.set(task.id, message);
