@@ -8,6 +8,7 @@ import { Backlog } from "./backlog.ts";
 import { Directory } from "./directory.ts";
 import { Limits } from "./http/limits.ts";
 import { Lookups } from "./memory.ts";
+import { Deliveries } from "./messages/deliveries.ts";
 import { SendGroups } from "./messages/send-groups.ts";
 import { tellApi } from "./metrics/api-figures.ts";
 import { Traffic } from "./metrics/traffic.ts";
@@ -27,6 +28,7 @@ export interface ApiDeps extends Deps {
   readonly directory: Directory;
   readonly taskWaiters: TaskWaiters;
   readonly sends: SendGroups;
+  readonly deliveries: Deliveries;
   readonly backlog: Backlog;
   readonly credentials: Credentials;
   readonly accessTokens: AccessTokens;
@@ -70,6 +72,8 @@ export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
   await tail.start();
   options.closers.add("tail", () => tail.stop());
   const replicas = openReplicas(deps, tail, options);
+  const deliveries = new Deliveries(deps);
+  options.closers.add("deliveries", () => deliveries.stop());
   const sends = new SendGroups(deps);
   const backlog = new Backlog({ ...deps, sends });
   closeBacklog(options.closers, backlog);
@@ -86,6 +90,7 @@ export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
     directory,
     taskWaiters,
     sends,
+    deliveries,
     backlog,
     credentials,
     accessTokens,

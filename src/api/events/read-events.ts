@@ -62,12 +62,11 @@ async function waitForMore(page: FeedPage, command: ReadEvents, scope: Scope) {
   return { ...reply(204), headers: headersOf(page, command, scope) };
 }
 
-const answer = (page: FeedPage, command: ReadEvents, scope: Scope) =>
-  reply(
-    200,
-    new Raw(entriesJson(page.entries, scope.deps.tail.epoch, scope.caller.id)),
-    headersOf(page, command, scope),
-  );
+function answer(page: FeedPage, command: ReadEvents, scope: Scope) {
+  const { deps, caller } = scope;
+  deps.deliveries.ofEntries(page.entries, caller.id);
+  return reply(200, new Raw(entriesJson(page.entries, deps.tail.epoch, caller.id)), headersOf(page, command, scope));
+}
 
 function headersOf(
   { next, upToDate, roomIds }: FeedPage,

@@ -154,6 +154,7 @@ class EventStream {
   #writeData(entries: readonly Entry[]): void {
     const { deps, caller } = this.#scope;
     const id = offsetOf(deps.tail.epoch, entries.at(-1)!.pos);
+    deps.deliveries.ofEntries(entries, caller.id);
     this.#write(`event: data\nid: ${id}\ndata: ${entriesJson(entries, deps.tail.epoch, caller.id)}\n\n`);
   }
 

@@ -18,6 +18,7 @@ export async function getMessage(id: string, { caller, deps }: Scope) {
     [id, caller.id],
   );
   if (!row) throw messageNotFound(id);
+  deps.deliveries.ofPage([row], caller.id);
   return presentMessage(row, caller.id);
 }
 

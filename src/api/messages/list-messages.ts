@@ -31,8 +31,9 @@ export async function listUserMessages(userId: number, page: Page, scope: Scope)
   return { body: { messages: [], next: null, prev: null }, headers: {} };
 }
 
-function present(found: FoundPage, { after, limit }: Page, { caller }: Scope) {
+function present(found: FoundPage, { after, limit }: Page, { caller, deps }: Scope) {
   const rows = found.messages.slice(0, limit);
+  deps.deliveries.ofPage(rows, caller.id);
   const more = found.messages.length > limit;
   // Newest first, whichever way the page was found.
   const messages = (after === undefined ? rows : rows.toReversed()).map((row) => presentMessage(row, caller.id));

@@ -2,12 +2,13 @@ import { z } from "zod";
 import { AppError } from "../../shared/errors.ts";
 import { defineRoute, Raw, reply, type Scope } from "../http/route.ts";
 import { clientKey, cursorParam, deviceParam, flagParam, idParam, limitParam, waitParam } from "../http/schemas.ts";
-import { SentView } from "../tasks/schemas.ts";
+import { SentView, TraceView } from "../tasks/schemas.ts";
 import { waitForMessage } from "../tasks/wait-for-message.ts";
 import { decodeAck } from "./ack.ts";
 import { deleteMessage } from "./delete-message.ts";
 import { findSent } from "./find-sent.ts";
 import { getMessage, getReceipts } from "./get-message.ts";
+import { getTrace } from "./get-trace.ts";
 import { listRoomMessages, listUserMessages } from "./list-messages.ts";
 import { markSeen } from "./mark-seen.ts";
 import {
@@ -57,8 +58,8 @@ type SendHints = z.output<typeof SendHeaders>;
 /** Accept, and with `Prefer: wait=n` wait for the commit. */
 async function send(target: Target, body: SendBody, headers: SendHints, scope: Scope) {
   const clientKey = oneKey(body.client_key, headers["idempotency-key"]);
-  const { deps, caller } = scope;
-  const accepted = await sendMessage({ senderId: caller.id, target, text: body.text, clientKey }, deps);
+  const { deps, caller, requestId } = scope;
+  const accepted = await sendMessage({ senderId: caller.id, target, text: body.text, clientKey, requestId }, deps);
   const waitMs = preferredWaitMs(headers.prefer);
   const answerHeaders = {
     Location: `/v1/tasks/${accepted.id}`,
@@ -258,5 +259,18 @@ export const messageRoutes = [
     responses: { 200: { description: "The receipts", body: ReceiptsView } },
     errors: ["validation_failed", "message_not_found", "database_unavailable"],
     handle: async ({ params }, scope) => reply(200, await getReceipts(params.id, scope)),
+  }),
+  defineRoute({
+    id: "getTrace",
+    method: "get",
+    path: "/v1/messages/:id/trace",
+    tag: "Messages",
+    summary: "The way of a message: accepted, attempted, stored, delivered, seen",
+    description: "For its sender, and for admins. It is there from the 202 on, also if the message was never stored.",
+    access: "caller",
+    params: messageParams,
+    responses: { 200: { description: "The way so far", body: TraceView } },
+    errors: ["validation_failed", "message_not_found", "queue_unavailable", "database_unavailable"],
+    handle: async ({ params }, scope) => reply(200, await getTrace(params.id.toLowerCase(), scope)),
   }),
 ];

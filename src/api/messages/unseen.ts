@@ -35,6 +35,7 @@ export interface ReadUnseen {
 
 /** A message with its JSON, which is made once however many read it. */
 interface Shown {
+  readonly id: string;
   readonly room_id: number;
   readonly seq: number;
   readonly json: string;
@@ -106,6 +107,7 @@ async function waitForMessages(
 /** What many readers wake up to is made once for all of them. */
 const foundIn = onceInARow((entries: readonly Entry[]): Found => {
   const messages = entries.map((entry) => ({
+    id: entry.message!.id,
     room_id: entry.roomId!,
     seq: entry.message!.seq,
     json: messageJson(entry),
@@ -117,6 +119,8 @@ async function answer(found: Found, pending: Marks, command: ReadUnseen, scope: 
   const { limit, markSeen, waitMs } = command;
   if (waitMs > 0 && found.messages.length > 0) scope.deps.waits.outcomes.data++;
   const page = found.messages.length > limit ? { ...found, messages: found.messages.slice(0, limit) } : found;
+  // Nobody's own messages are unseen by them.
+  for (const { id } of page.messages) scope.deps.deliveries.add(id);
   if (markSeen && page.messages.length > 0) await markNow(marksOf(page), scope);
   return pending.size === 0 ? unseenOf(page) : toUnseen(page, pending);
 }
@@ -156,12 +160,13 @@ async function markNow(marks: Marks, scope: Scope): Promise<void> {
 /** A job for the read pointers; answers its task id. */
 export async function enqueueMarks(
   marks: Marks,
-  { caller, deps }: Pick<Scope, "deps"> & { caller: Pick<Scope["caller"], "id"> },
+  { caller, deps, requestId }: Pick<Scope, "deps"> & { caller: Pick<Scope["caller"], "id">; requestId?: string },
   taskId = deps.newId(),
 ): Promise<string> {
   const list = [...marks].map(([roomId, upToSeq]) => ({ roomId, upToSeq }));
   const at = new Date(deps.now()).toISOString();
-  await enqueue(deps, { id: taskId, name: "messages.seen", data: { userId: caller.id, marks: list, at } });
+  const data = { userId: caller.id, marks: list, at, requestId };
+  await enqueue(deps, { id: taskId, name: "messages.seen", data });
   return taskId;
 }
 
@@ -187,6 +192,7 @@ async function takeSnapshot(
   ]);
   const { head, room_ids, pending, messages, unseen_count, explained } = row!;
   const shown = messages.map((message) => ({
+    id: message.id,
     room_id: message.room_id,
     seq: message.seq,
     json: JSON.stringify(presentMessage(message, caller.id)),

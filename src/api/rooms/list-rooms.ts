@@ -40,6 +40,8 @@ export async function listMyRooms({ limit, after }: ListRooms, { caller, deps }:
   const page = found.slice(0, limit);
   const last = page.at(-1);
   const next = found.length > limit && last ? `${last.last_pos}-${last.id}` : null;
+  const shown = page.map(({ last_message }) => last_message).filter((message) => message !== null);
+  deps.deliveries.ofPage(shown, caller.id);
   return {
     body: { rooms: page.map((room) => present(room, caller.id)), next },
     headers: {
@@ -79,6 +81,7 @@ export async function getRoom(roomId: number, scope: Scope): Promise<RoomView> {
 }
 
 async function orRefuse(room: RoomRow | undefined, roomId: number, { caller, deps }: Scope): Promise<RoomView> {
+  if (room?.last_message) deps.deliveries.ofPage([room.last_message], caller.id);
   if (room) return present(room, caller.id);
   const standing = await deps.directory.standing(roomId, caller.id);
   assertMayInRoom("read", roomId, standing && { ...standing, role: undefined });

@@ -102,7 +102,9 @@ async function findTwin({ name, data }: HeldTask, { em }: ApiDeps): Promise<Mess
 }
 
 /** What a job says of a task: its own job, or the one that it travels in with others. */
-interface HeldTask extends Pick<Job, "id" | "name" | "data" | "attemptsStarted" | "failedReason" | "returnvalue"> {
+interface HeldTask
+  extends Pick<Job, "id" | "name" | "data" | "attemptsStarted" | "failedReason" | "returnvalue" | "stacktrace"> {
+  readonly processedOn?: number | undefined;
   readonly finishedOn?: number | undefined;
 }
 
@@ -112,7 +114,7 @@ interface FoundTask {
 }
 
 /** In a job of its own, or among others in a group's. */
-async function findJob(id: string, deps: ApiDeps): Promise<FoundTask | undefined> {
+export async function findJob(id: string, deps: ApiDeps): Promise<FoundTask | undefined> {
   const [own, groups] = (await Promise.all([id, groupIdOf(id)].map((jobId) => lookUp(jobId, deps)))) as [Found, Found];
   const alone = own.find(({ job }) => job.name !== SEND_GROUP);
   if (alone) return { job: alone.job, state: stateOf(alone) };

@@ -101,6 +101,15 @@ export const ReceiptSchema = defineEntity({
   },
 });
 
+export const DeliverySchema = defineEntity({
+  name: "Delivery",
+  tableName: "deliveries",
+  properties: {
+    messageId: p.uuid().primary(),
+    at: p.datetime(),
+  },
+});
+
 export const LogEntrySchema = defineEntity({
   name: "LogEntry",
   tableName: "log",
@@ -205,6 +214,7 @@ export const entities = [
   MembershipHistorySchema,
   MessageSchema,
   ReceiptSchema,
+  DeliverySchema,
   LogEntrySchema,
   LogHeadSchema,
   SessionSchema,

@@ -12,6 +12,7 @@ const over = [
   { table: "refresh_tokens", key: "hash", where: `used_at < now() - ${THEFT_NOTICED}` },
   { table: "sessions", key: "id", where: `least(expires_at, ended_at) < now() - ${LOOKED_FOR}` },
   { table: "api_tokens", key: "id", where: `least(expires_at, revoked_at) < now() - ${LOOKED_FOR}` },
+  { table: "deliveries", key: "message_id", where: `at < now() - ${LOOKED_FOR}` },
   { table: "api_clients", key: "id", where: `revoked_at < now() - ${LOOKED_FOR}` },
   // What Redis forgets by itself.
   { table: "kv", key: "key", where: "expires_at < now()" },

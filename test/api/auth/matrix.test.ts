@@ -88,6 +88,7 @@ getMessage that is public          401  404  200   200   404 |     401   401    
 deleteMessage                      401  404  403   204   204 |     401   401    401   403     401    401  401
 deleteMessage that is public       401  404  403   204   204 |     401   401    401   403     401    401  401
 getReceipts                        401  404  200   200   404 |     401   401    401   403     401    401  401
+getTrace                           401  404  404   200   404 |     401   401    401   403     401    401  401
 findSent                           401  200  200   200   200 |     401   401    401   403     401    401  401
 getTask                            401  404  404   200   404 |     401   401    401   403     401    401  401
 cancelTask                         401  404  404   409   404 |     401   401    401   403     401    401  401
@@ -275,6 +276,7 @@ describe("who may ask what", () => {
     deleteMessage: async () => to(await message()),
     "deleteMessage that is public": async () => to(await message("public")),
     getReceipts: async () => to(await message()),
+    getTrace: async () => to(await message()),
     findSent: () => ({ query: "client_key=once" }),
     getTask: async () => to(await message()),
     // Stored already: whoever may cancel it is told that it is too late.

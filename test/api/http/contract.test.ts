@@ -105,6 +105,7 @@ describe("each route answers as it declares", () => {
     ["getMessage", 200, ({ ben, message }) => by(ben, message.id)],
     ["getReceipts", 200, ({ ann, message }) => by(ann, message.id)],
     ["deleteMessage", 204, async ({ ann, room }) => by(ann, (await say(world, ann, toRoom(room), "oh no")).id)],
+    ["getTrace", 200, ({ ann, message }) => by(ann, message.id)],
 
     ["getTask of a send", 200, ({ ann, message }) => by(ann, message.id)],
     ["getTask of a mark", 200, async ({ ben, room }) => by(ben, await mark(ben, room), { query: "wait=10" })],
