@@ -1,4 +1,6 @@
 import type { Clock } from "../shared/ids.ts";
+import { jobs } from "../shared/jobs/catalog.ts";
+import { SEND_GROUP } from "../shared/jobs/groups.ts";
 import type { PlacedMessage } from "../shared/log/append.ts";
 import type { Metrics, Sample } from "../shared/metrics/metrics.ts";
 import { orMake } from "../shared/metrics/or-make.ts";
@@ -9,7 +11,10 @@ import type { Outcome, TakenJob } from "./task.ts";
 const BATCH_BOUNDS = [1, 2, 5, 10, 25, 50, 100, 200, 350, 500];
 
 /** `retried` is no end: it will be tried again. `failed` is one that nobody could do. */
-type TaskOutcome = "done" | "refused" | "cancelled" | "failed" | "retried";
+const taskOutcomes = ["done", "refused", "cancelled", "failed", "retried"] as const;
+type TaskOutcome = (typeof taskOutcomes)[number];
+/** A group is no task of anybody's, and counts where it went wrong. */
+const groupOutcomes: readonly TaskOutcome[] = ["failed", "retried"];
 
 /** What a worker has done. */
 export class WorkFigures {
@@ -20,6 +25,11 @@ export class WorkFigures {
 
   constructor(now: Clock) {
     this.#now = now;
+    // A counter that is not there before its first event can't be seen to grow by it.
+    for (const kind of [...Object.keys(jobs), SEND_GROUP]) {
+      const outcomes = kind === SEND_GROUP ? groupOutcomes : taskOutcomes;
+      this.#tasks.set(kind, new Map(outcomes.map((outcome) => [outcome, 0])));
+    }
   }
 
   tell(metrics: Metrics): void {

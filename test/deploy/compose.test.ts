@@ -119,12 +119,15 @@ describe("docker-compose.yml", () => {
     expect(instructions("RUN")).to.include(`install --directory --owner=node --group=node ${folder}`);
   });
 
-  it("the worker's health is a connection to the port of its Redis", () => {
-    const { environment, healthcheck } = services["worker"]!;
-    const { port } = new URL(String(environment!["REDIS_URL"]));
-    const hex = Number(port).toString(16).toUpperCase().padStart(4, "0");
-    expect(healthcheck!.test).to.include(`:${hex} 01 `);
-  });
+  for (const [name, port, path] of [
+    ["api", "PORT", "/healthz"],
+    ["worker", "WORKER_PORT", "/readyz"],
+  ] as const) {
+    it(`the health of the ${name} is asked for where it listens`, () => {
+      const { environment, healthcheck } = services[name]!;
+      expect(healthcheck!.test.at(-1)).to.include(`"http://127.0.0.1:${environment![port]}${path}"`);
+    });
+  }
 
   it("Redis keeps what it takes, and refuses what it cannot hold", () => {
     const command = services["redis"]!.command!;

@@ -8,6 +8,7 @@ import { migrateQueue } from "../../src/shared/backend/postgres-backend.ts";
 import { migrate } from "../../src/shared/db/migrate.ts";
 import { createLogger } from "../../src/shared/logger.ts";
 import { buildUsers, call, get, type Person, post, say, toUser } from "../calls.ts";
+import { type Scraped, scrape, scrapeUntil } from "../metrics.ts";
 import { freezeFamily, type Settings, type Started, startApi, startWorkerProcess } from "../processes.ts";
 
 const texts = (body: { messages: { text: string }[] }): string[] => body.messages.map(({ text }) => text);
@@ -41,6 +42,7 @@ describe("when what Parley stands on goes away and comes back", () => {
       AUTH_MODE: "demo",
       HOST: "127.0.0.1",
       PORT: "0",
+      WORKER_PORT: "0",
       LOG_LEVEL: "fatal",
     };
     [api, worker] = await Promise.all([startApi(settings), startWorkerProcess(settings)]);
@@ -81,6 +83,14 @@ describe("when what Parley stands on goes away and comes back", () => {
     expect(ready.body.checks).to.nested.include({ "queue.ok": false, "postgres.ok": true });
   });
 
+  it("with Redis down API and worker still tell their figures, and the worker what it lacks", async () => {
+    await tellsFigures(api, worker);
+    const ready = await timed(() => readinessOf(worker));
+    expect(ready.ms).to.be.below(2_000);
+    expect(ready.answer.checks).to.nested.include({ "queue.ok": false, "postgres.ok": true, "worker.ok": true });
+    expect(ready.answer.status).to.equal("not ready");
+  });
+
   it("once Redis is back sends are taken again, and what was refused was never stored", async () => {
     redis = await bringRedis(redis.port);
     await becomesReady(api);
@@ -115,6 +125,12 @@ describe("when what Parley stands on goes away and comes back", () => {
       code: "database_unavailable",
     });
     expect((await get(api, "/readyz")).body.checks).to.nested.include({ "postgres.ok": false });
+    expect((await readinessOf(worker)).checks).to.nested.include({ "postgres.ok": false, "queue.ok": true });
+    const [figures] = await tellsFigures(api, worker);
+    expect(figures!.value("parley_tail_connected")).to.equal(0);
+    expect(figures!.value("parley_parked_reads", { kind: "unseen" })).to.equal(1);
+    // What nobody can know is left out, once what was known before is old.
+    await scrapeUntil(api, (now) => now.value("parley_tail_lag_entries") === undefined);
     postgres = await bringPostgres(postgres.port);
     expect(texts((await poll).body)).to.deep.equal(["while you were away"]);
     await becomesReady(api);
@@ -133,6 +149,7 @@ describe("when what Parley stands on goes away and comes back", () => {
       }
       // The connection was given up: who comes now need not wait to learn it.
       expect((await timed(() => sendWithKey("frozen-later"))).ms).to.be.below(500);
+      await tellsFigures(api, worker);
     } finally {
       process.kill(redis.pid, "SIGCONT");
     }
@@ -150,6 +167,7 @@ describe("when what Parley stands on goes away and comes back", () => {
         status: 503,
         code: "database_unavailable",
       });
+      await tellsFigures(api, worker);
       letGoOn();
       await becomesReady(api);
       const task = await get(api, `/v1/tasks/${sent.answer.body.task_id}?wait=20`, ann.id);
@@ -211,6 +229,23 @@ describe("when Postgres carries the queue and is restarted", () => {
 async function timed<T>(work: () => Promise<T>): Promise<{ answer: T; ms: number }> {
   const beganAt = performance.now();
   return { answer: await work(), ms: performance.now() - beganAt };
+}
+
+/** A worker's own answer: other checks than an API's. */
+async function readinessOf({ url }: Started) {
+  const answer = await fetch(`${url}/readyz`);
+  expect(answer.status).to.equal(503);
+  return (await answer.json()) as { status: string; checks: Record<string, { ok: boolean }> };
+}
+
+/** Within the time that a scraper has, whatever is away. */
+async function tellsFigures(...processes: readonly Started[]): Promise<Scraped[]> {
+  const scrapes = await Promise.all(processes.map((process) => timed(() => scrape(process))));
+  for (const { answer, ms } of scrapes) {
+    expect(ms).to.be.below(2_000);
+    expect(answer.value("process_resident_memory_bytes")).to.be.above(0);
+  }
+  return scrapes.map(({ answer }) => answer);
 }
 
 async function becomesReady(api: Started): Promise<void> {

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import net from "node:net";
 import { expect } from "chai";
-import { buildUsers, type Person, say, toUser } from "../calls.ts";
-import { scrape, scrapeUntil } from "../metrics.ts";
+import { buildRoom, buildUsers, type Person, say, toUser } from "../calls.ts";
+import { type Scraped, scrape, scrapeUntil } from "../metrics.ts";
 import { type Started, startWorkerProcess } from "../processes.ts";
 import { buildWorld, type World } from "../world.ts";
 
@@ -49,6 +49,24 @@ describe("the port of a worker", () => {
       expect(after.value(name), name).to.equal(before.value(name)! + 1);
     expect(after.value("parley_send_to_stored_seconds_sum")).to.be.within(0, 5);
     expect(after.value("parley_queue_jobs", { state: "failed" })).to.equal(0);
+  });
+
+  it("counts what was refused, and what nobody can do", async () => {
+    const [ann, ben] = (await buildUsers(world, 2)) as [Person, Person];
+    const group = await buildRoom(world, [ben]);
+    const [queue] = world.deps.backend.queues;
+    const acceptedAt = new Date().toISOString();
+    const send = { senderId: ann.id, roomId: group.id, text: "not a member", clientKey: null, acceptedAt };
+    const before = await scrape(worker);
+    await queue!.add("message.send", send, { jobId: world.deps.newId() });
+    await queue!.add("message.send", { ...send, text: 7 }, { jobId: world.deps.newId() });
+    const grown = (now: Scraped, outcome: string): number => {
+      const of = { kind: "message.send", outcome };
+      return now.value("parley_tasks_total", of)! - before.value("parley_tasks_total", of)!;
+    };
+    const after = await scrapeUntil(worker, (now) => grown(now, "refused") === 1 && grown(now, "failed") === 1);
+    expect(grown(after, "done")).to.equal(0);
+    expect(grown(after, "retried")).to.equal(0);
   });
 
   it("answers nothing else: a problem says what there is", async () => {

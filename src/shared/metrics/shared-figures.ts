@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { performance } from "node:perf_hooks";
 import type { PostgreSqlConnection } from "@mikro-orm/postgresql";
 import type { Deps } from "../deps.ts";
 import { countJobs } from "../jobs/find.ts";
@@ -11,6 +12,7 @@ const QUEUE_KEPT_MS = 5_000;
 /** What every process tells: which it is, its connections, and the queue that all of them share. */
 export function tellShared(metrics: Metrics, deps: Pick<Deps, "em" | "backend" | "now">): void {
   tellBuild(metrics, deps);
+  tellLoop(metrics);
   tellPool(metrics, deps);
   tellQueue(metrics, deps);
 }
@@ -23,6 +25,14 @@ function tellBuild(metrics: Metrics, { backend }: Pick<Deps, "backend">): void {
     help: "Always 1: which Parley this is, on which Node, and what carries its queue",
     labels: Object.keys(labels),
     read: () => [[labels, 1]],
+  });
+}
+
+function tellLoop(metrics: Metrics): void {
+  metrics.counter({
+    name: "parley_event_loop_busy_seconds_total",
+    help: "Time in which the event loop had something to do: its rate is the part of a core that this process uses",
+    read: () => one(performance.eventLoopUtilization().active / 1_000),
   });
 }
 
