@@ -29,7 +29,7 @@ export function createApp(deps: ApiDeps): Koa {
   app.use(parseBody({ forms: false })); // JSON, and nothing else
   app.use(mount(routes, deps)); // a known path with another method is refused here
   app.use(adminQueues(deps)); // Bull Board, for admins
-  app.use(webPage({ mode: deps.env.AUTH_MODE })); // the chat page at /
+  app.use(webPage({ mode: deps.env.AUTH_MODE })); // the chat page at /, the admin's desk at /admin
   app.use(docs(routes)); // /openapi.json, /docs and the page's own files
   app.use(answerUnknownPath); // last: nothing above has answered
   return app;

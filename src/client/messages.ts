@@ -52,6 +52,11 @@ export class Messages {
     return (await this.#door.ask<Message>("GET", `/v1/messages/${id}`)).body;
   }
 
+  /** One of mine; an admin deletes anybody's. To delete it again changes nothing. */
+  async deleteMessage(id: string): Promise<void> {
+    await this.#door.ask("DELETE", `/v1/messages/${id}`);
+  }
+
   /** Everything up to a message, or to a `seq` of a room, was seen. */
   async markSeen(what: { room: number; upTo: string | number } | { message: string }): Promise<void> {
     const body = "message" in what ? { message_ids: [what.message] } : { room_id: what.room, up_to: what.upTo };

@@ -1,5 +1,7 @@
 import type { z } from "zod";
+import type * as admin from "../../src/api/admin/schemas.ts";
 import type { LoginInput, SignedInView } from "../../src/api/auth/schemas.ts";
+import type { ClientView, NewClientView } from "../../src/api/clients/routes.ts";
 import type { EntryView } from "../../src/api/events/schemas.ts";
 import type {
   AcceptedView,
@@ -28,6 +30,7 @@ import type { Entry } from "../../src/client/entries.ts";
 import type * as views from "../../src/client/views.ts";
 import type { ErrorCode } from "../../src/shared/errors.ts";
 import type { EntryType } from "../../src/shared/log/entry.ts";
+import type * as desk from "../../src/web/admin/views.ts";
 
 /** Neither may have anything that the other has not: no field, no `null`, no `undefined`. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -62,4 +65,23 @@ export type Inputs = All<{
   userChange: Same<views.UserChange, z.input<typeof UpdateUserInput>>;
   newRoom: Same<views.NewRoom, z.input<typeof CreateRoomInput>>;
   roomChange: Same<views.RoomChange, z.input<typeof UpdateRoomInput>>;
+}>;
+
+/** Each may stand where the other does; parts of the same fields may be written differently. */
+type Fits<A, B> = [A, B] extends [B, A] ? true : false;
+
+/** What the admin's desk takes its routes to answer. */
+export type Desk = All<{
+  users: Fits<desk.AdminUsers, z.output<typeof admin.AdminUsersView>>;
+  user: Fits<desk.AdminUserWithAccess, z.output<typeof admin.AdminUserWithAccessView>>;
+  rooms: Fits<desk.AdminRooms, z.output<typeof admin.AdminRoomsView>>;
+  messages: Fits<desk.GroupMessages, z.output<typeof admin.GroupMessagesView>>;
+  reported: Fits<desk.Reported, z.output<typeof admin.ReportedView>>;
+  jobs: Fits<desk.FailedJobs, z.output<typeof admin.FailedJobsView>>;
+  job: Fits<desk.JobWithData, z.output<typeof admin.JobWithDataView>>;
+  retried: Fits<desk.Retried, z.output<typeof admin.RetriedView>>;
+  actions: Fits<desk.Actions, z.output<typeof admin.ActionsView>>;
+  health: Fits<desk.Health, z.output<typeof admin.HealthView>>;
+  client: Fits<desk.ApiClient, z.output<typeof ClientView>>;
+  newClient: Fits<desk.NewApiClient, z.output<typeof NewClientView>>;
 }>;

@@ -1,17 +1,8 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import { expect } from "chai";
 import type { Page } from "playwright-core";
+import { expectNoFault } from "./axe.ts";
 import { box, bubbles, chat, lastTick, nameOf, open, password, say, screenshots, tab, town } from "./browser.ts";
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-interface Finding {
-  readonly id: string;
-  readonly impact: string;
-  readonly nodes: readonly { readonly html: string; readonly failureSummary: string }[];
-}
 
 describe("how the chat page looks, reads and is worked", function () {
   this.timeout(60_000);
@@ -87,16 +78,6 @@ describe("how the chat page looks, reads and is worked", function () {
     // Typing is told once in two seconds, and what was sent just now was typed too.
     const told = ann.getByText(`${beaName} is typing…`);
     while ((await told.count()) === 0) await box(bea).pressSequentially("Fine! ", { delay: 20 });
-  }
-
-  async function expectNoFault(page: Page, name: string, rules?: readonly string[]): Promise<void> {
-    const options = JSON.stringify({ resultTypes: ["violations"], ...(rules && { runOnly: rules }) });
-    await page.evaluate(axe);
-    const found = (await page.evaluate(`axe.run(${options})`)) as { violations: Finding[] };
-    const told = found.violations.map(
-      ({ id, impact, nodes }) => `${impact} ${id}: ${nodes[0]!.html} ${nodes[0]!.failureSummary}`,
-    );
-    expect(told, name).to.deep.equal([]);
   }
 
   it("takes whatever is written for text, and keeps it in its place", async () => {

@@ -5,7 +5,7 @@ import { defineRoute, reply } from "../http/route.ts";
 import { id, nameText, time, uuidParam } from "../http/schemas.ts";
 import { createClient, getClient, listClients, revokeClient } from "./clients.ts";
 
-const ClientView = z
+export const ClientView = z
   .object({
     id: z.uuid(),
     name: z.string(),
@@ -15,7 +15,7 @@ const ClientView = z
     last_used_at: time.nullable(),
   })
   .meta({ id: "Client" });
-const NewClientView = ClientView.extend({
+export const NewClientView = ClientView.extend({
   api_key: z.string().meta({ description: "`<id>:<secret>` for X-API-Key, shown this once; only a hash is kept" }),
 }).meta({ id: "NewClient" });
 const ClientsView = z.object({ clients: z.array(ClientView) }).meta({ id: "Clients" });

@@ -39,7 +39,7 @@ export async function updateUser(id: number, changes: UpdateUser, scope: Scope):
 
 /** Which fields, and what somebody may do from now on; a new password is told to nobody. */
 const told = ({ is_admin, ...rest }: UpdateUser) => ({
-  fields: Object.keys(rest),
+  ...(Object.keys(rest).length > 0 && { fields: Object.keys(rest) }),
   ...(is_admin !== undefined && { is_admin }),
 });
 

@@ -1,7 +1,7 @@
 import { fileURLToPath } from "node:url";
 import type { Context, Middleware } from "koa";
 import { AppError } from "../../shared/errors.ts";
-import { type Asset, type Page, pageReader } from "./files.ts";
+import { type Asset, type Document, documents, pageReader } from "./files.ts";
 
 const builtFolder = fileURLToPath(new URL("../../../dist/web/", import.meta.url));
 
@@ -28,23 +28,27 @@ interface Options {
   readonly folder?: string;
 }
 
-/** The chat page at `/`, and its files. Whoever asks `/` for JSON and not for a page gets what they always got. */
+/**
+ * The chat page at `/`, the admin's desk at `/admin`, and their files. Whoever asks these paths for JSON and not for a
+ * page gets what they always got.
+ */
 export function webPage({ mode, folder = builtFolder }: Options): Middleware {
   const read = pageReader(folder, mode);
   return async (ctx, next) => {
-    const isPage = ctx.path === "/" && ctx.accepts("html", "json") === "html";
+    const path = ctx.path === "/admin/" ? "/admin" : ctx.path;
+    const isPage = Object.hasOwn(documents, path) && ctx.accepts("html", "json") === "html";
     if (!isPage && !ctx.path.startsWith("/assets/")) return next();
     if (ctx.method !== "GET" && ctx.method !== "HEAD") {
       throw new AppError("method_not_allowed", `${ctx.path} answers GET, HEAD`, { headers: { Allow: "GET, HEAD" } });
     }
-    const page = await read();
-    if (isPage) return answerPage(ctx, page);
-    const asset = page?.assets.get(ctx.path);
+    const built = await read();
+    if (isPage) return answerPage(ctx, built?.documents.get(path));
+    const asset = built?.assets.get(ctx.path);
     return asset ? answerAsset(ctx, asset) : next();
   };
 }
 
-function answerPage(ctx: Context, page: Page | undefined): void {
+function answerPage(ctx: Context, page: Document | undefined): void {
   if (!page)
     throw new AppError("route_not_found", "The page is not built: npm run build:web builds it; the API is here");
   ctx.set({ "Cache-Control": "no-cache", ETag: page.etag, "Content-Security-Policy": POLICY });

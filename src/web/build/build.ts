@@ -21,6 +21,8 @@ const config = (outDir: string): InlineConfig => ({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     sourcemap: false,
+    // Two pages, each with what it needs; what both need is in files of its own.
+    rolldownOptions: { input: [join(source, "index.html"), join(source, "admin", "index.html")] },
   },
 });
 

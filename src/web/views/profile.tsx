@@ -58,6 +58,7 @@ export function Profile() {
           defaultValue={user.last_name}
           autoComplete="family-name"
         />
+        {user.is_admin && <a href="/admin">The admin's desk</a>}
         <FormProblem problem={problem} fields={fields} />
         <div class="actions">
           <button type="button" class="button" onClick={signOut}>

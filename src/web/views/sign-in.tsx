@@ -112,7 +112,8 @@ function DemoHint() {
   return (
     <p class="notice">
       Demo mode: <b>user_1</b> to <b>user_15</b>, <b>alice</b>, <b>bob</b> and <b>charlie</b> are there; the password of
-      all is <code>{DEMO_PASSWORD}</code>. Open a private window to be two of them.
+      all is <code>{DEMO_PASSWORD}</code>. Open a private window to be two of them. <b>alice</b> is also an admin, whose
+      desk is at <a href="/admin">/admin</a>.
     </p>
   );
 }

@@ -108,6 +108,32 @@ describe("the chat page's files", () => {
     expect(total).to.be.lessThan(60 * KB);
   });
 
+  it("has the admin's desk beside it, which is loaded by whoever asks for that and by nobody else", async () => {
+    const chat = await page();
+    const desk = await call(world, "GET", "/admin", { headers: asPage });
+    expect(desk.status).to.equal(200);
+    expect(desk.headers.get("content-security-policy")).to.equal(chat.headers.get("content-security-policy"));
+    expect(desk.body)
+      .to.include('data-mode="demo"')
+      .and.not.match(/<style|<script(?![^>]*src=)|style=|https?:/);
+    expect((await call(world, "GET", "/admin/", { headers: asPage })).body).to.equal(desk.body);
+    const again = await call(world, "GET", "/admin", {
+      headers: { ...asPage, "if-none-match": desk.headers.get("etag")! },
+    });
+    expect(again.status).to.equal(304);
+    const onlyDesk = assetsOf(desk.body).filter((path) => !assetsOf(chat.body).includes(path));
+    expect(onlyDesk.some((path) => path.endsWith(".js"))).to.equal(true);
+    expect(onlyDesk.some((path) => path.endsWith(".css"))).to.equal(true);
+    for (const path of assetsOf(desk.body)) expect((await get(world, path)).status).to.equal(200);
+    for (const path of ["/admin", "/admin/"]) {
+      const json = await call(world, "GET", path, { headers: { accept: "application/json" } });
+      expectProblem(json, 404, "route_not_found");
+    }
+    for (const path of ["/admin/index.html", "/admin/main.js", "/ADMIN", "/__proto__", "/constructor"]) {
+      expectProblem(await call(world, "GET", path, { headers: asPage }), 404, "route_not_found");
+    }
+  });
+
   it("says how to build it where it is not built", async () => {
     const folder = await mkdtemp(join(tmpdir(), "parley-page-"));
     const app = new Koa();
