@@ -48,4 +48,4 @@ const databaseSql = `
       from pg_stat_user_tables
       where schemaname = 'public' and relname in ('users', 'rooms', 'members', 'messages', 'receipts', 'log')) as tables,
     (select jsonb_build_object('head', h.head, 'oldest', l.pos, 'oldest_at', l.at)
-      from log_head h left join lateral (select pos, at from log order by pos limit 1) l on true) as log`;
+      from log_head h left join lateral (select pos, at from log where pos > h.kept_after order by pos limit 1) l on true) as log`;

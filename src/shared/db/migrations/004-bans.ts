@@ -2,7 +2,7 @@ import { Migration } from "@mikro-orm/migrations";
 
 /**
  * Who is banned and why, and what admins have done. Safe under traffic: columns that may be null are added without
- * touching a row, and whoever has to wait for the table gives up before others wait behind them for long.
+ * touching a row.
  */
 export class Migration004Bans extends Migration {
   override up(): void {
@@ -11,7 +11,6 @@ export class Migration004Bans extends Migration {
 }
 
 const statements = [
-  `set local lock_timeout = '5s'`,
   `alter table users add column banned_at timestamptz, add column ban_reason text`,
 
   // No foreign keys: what was done is known for longer than to whom, and nobody's sign-in waits for it.
