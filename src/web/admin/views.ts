@@ -136,6 +136,7 @@ export interface Health {
   status: "ready" | "not ready";
   checks: Record<"postgres" | "queue" | "worker" | "backlog" | "tail", Check>;
   parked_reads: number;
+  warnings: string[];
   version: string;
   node: string;
   process: { uptime_s: number; memory_bytes: number };

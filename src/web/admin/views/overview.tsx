@@ -23,6 +23,11 @@ export function Overview() {
         <Badge kind={seen.status === "ready" ? "good" : "bad"}>{seen.status === "ready" ? "Ready" : "Not ready"}</Badge>
       }
     >
+      {seen.warnings.map((warning) => (
+        <p key={warning} class="notice warn">
+          {warning}
+        </p>
+      ))}
       <ul class="tiles">
         <Tile name="Jobs waiting" value={queue && many(queue.waiting + queue.delayed)} />
         <Tile name="Failed jobs" value={queue && many(queue.failed)} href={linkTo("jobs")} />
