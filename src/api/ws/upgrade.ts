@@ -14,6 +14,8 @@ import { requestIdOf } from "../http/request-id.ts";
 import type { Caller } from "../http/route.ts";
 import { closeCodes, Socket } from "./socket.ts";
 
+/** What the log and the figures call it. */
+const ROUTE = "openSocket";
 const PATH = /^\/v1\/ws\/?$/;
 /** Above the largest frame that gets an answer of its own. */
 const MAX_PAYLOAD_BYTES = 1_024 * 1_024;
@@ -31,17 +33,19 @@ export function acceptSockets(server: Server, app: Koa, deps: ApiDeps): () => vo
     socket.on("error", () => socket.destroy());
     const ctx = app.createContext(request, new http.ServerResponse(request)) as Context;
     const requestId = requestIdOf(request.headers["x-request-id"]);
-    Object.assign(ctx.state, { requestId, route: "openSocket" });
+    Object.assign(ctx.state, { requestId, route: ROUTE });
     const said = logOf(ctx, deps);
     void admit(ctx, deps).then(
       (caller) =>
         sockets.handleUpgrade(request, socket, head, (ws) => {
+          deps.traffic.count(ctx.method, ROUTE, 101);
           ws.once("close", () => said(101));
           serve(ws, caller, ctx, deps);
         }),
       (cause: unknown) => {
         const error = toAppErrorOrInternal(cause, deps.log, requestId);
         refuse(socket, error, requestId);
+        deps.traffic.count(ctx.method, ROUTE, error.status);
         said(error.status);
       },
     );

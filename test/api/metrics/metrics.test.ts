@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import { buildRoom, buildUsers, call, expectProblem, get, type Person, say, toRoom } from "../../calls.ts";
 import { scrape, scrapeUntil } from "../../metrics.ts";
+import { openSocket } from "../../sockets.ts";
 import { type Api, buildWorld, type World } from "../../world.ts";
 
 describe("GET /metrics", () => {
@@ -54,6 +55,22 @@ describe("GET /metrics", () => {
         (before.value("parley_http_requests_total", of(method)) ?? 0) + 1,
       );
     expect(after.text).to.not.include("nothing-at-all").and.not.include("PROPFIND");
+  });
+
+  it("counts sockets when they open, and those that are refused", async () => {
+    const of = (status: string) => ({ method: "GET", route: "openSocket", status });
+    const before = await scrape(world);
+    const socket = await openSocket(world, { "x-user-id": String(people[0]!.id) });
+    const refused = await openSocket(world, {}).catch((error: Error) => error);
+    expect(String(refused)).to.include("401");
+    const after = await scrapeUntil(world, (now) => now.value("parley_http_requests_total", of("401")) !== undefined);
+    socket.ws.terminate();
+    const grown = ["101", "401"].map(
+      (status) =>
+        after.value("parley_http_requests_total", of(status))! -
+        (before.value("parley_http_requests_total", of(status)) ?? 0),
+    );
+    expect(grown).to.deep.equal([1, 1]);
   });
 
   it("leaves the time that a poll has waited out of how long it took", async () => {
