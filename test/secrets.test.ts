@@ -137,6 +137,10 @@ describe("the secrets of a system", () => {
     await askAll();
     await ask("/healthz", { headers: { "x-request-id": "the-last-one" } });
     await api.says("the-last-one");
+    // What is missing is told to everybody; where it is, and as whom we come, to nobody.
+    expect(await (await ask("/readyz")).text())
+      .to.include("can't be reached")
+      .and.not.match(new RegExp(`${role}|ECONN|\\d+\\.\\d+\\.\\d+`));
     const listed = [api, worker].map(({ pid }) => readFileSync(`/proc/${pid}/cmdline`, "utf8"));
     // Not asked to end: it would wait for a database that is not coming back.
     for (const said of [await api.end("SIGKILL"), await worker.end("SIGKILL")]) {

@@ -1,4 +1,4 @@
-import Koa from "koa";
+import Koa, { type Middleware } from "koa";
 import { adminQueues } from "./admin/queues.ts";
 import { classicPaths } from "./classic/paths.ts";
 import type { ApiDeps } from "./deps.ts";
@@ -7,7 +7,7 @@ import { parseBody } from "./http/body.ts";
 import { answerErrors, answerUnknownPath } from "./http/errors.ts";
 import { mount } from "./http/mount.ts";
 import { requestLog } from "./http/request-log.ts";
-import { allowOrigins, securityHeaders } from "./http/security.ts";
+import { allowOrigins, assertFromHere, securityHeaders } from "./http/security.ts";
 import { answerMetrics } from "./metrics/answer-metrics.ts";
 import { countRequests } from "./metrics/traffic.ts";
 import { routes } from "./routes.ts";
@@ -25,6 +25,7 @@ export function createApp(deps: ApiDeps): Koa {
   if (deps.env.CORS_ORIGINS.length > 0) app.use(allowOrigins(deps.env.CORS_ORIGINS)); // pages of these may call
   app.use(answerErrors(deps.log)); // what throws below is answered in one shape
   app.use(answerMetrics(deps)); // for Prometheus; before all that asks who is asking
+  if (deps.env.AUTH_MODE === "demo") app.use(onlyFromHere(deps)); // pages of elsewhere are no user of this machine
   if (deps.env.AUTH_MODE === "demo") app.use(classicPaths(deps));
   app.use(parseBody({ forms: false })); // JSON, and nothing else
   app.use(mount(routes, deps)); // a known path with another method is refused here
@@ -34,3 +35,10 @@ export function createApp(deps: ApiDeps): Koa {
   app.use(answerUnknownPath); // last: nothing above has answered
   return app;
 }
+
+const onlyFromHere =
+  ({ env }: ApiDeps): Middleware =>
+  (ctx, next) => {
+    assertFromHere(ctx, env);
+    return next();
+  };

@@ -21,11 +21,12 @@ export function adminQueues(deps: ApiDeps): Middleware {
     if (!/^\/admin\/queues(\/|$)/.test(ctx.path)) return next();
     ctx.state["route"] = "adminQueues";
     ctx.set("Cache-Control", "no-store");
-    const { caller, by } = await admit(ctx, deps);
+    const budget = isRead(ctx) ? "reads" : "sends";
+    const { caller, by } = await deps.limits.identified(budget, ctx.ip, () => admit(ctx, deps));
     if (!caller.isAdmin) throw new AppError("not_allowed", "Only an admin may do this");
     ctx.state["userId"] = caller.id;
     ctx.state["credential"] = caller.credential;
-    ctx.set(await deps.limits.take(isRead(ctx) ? "reads" : "sends", caller.id, ctx.ip));
+    ctx.set(await deps.limits.take(budget, caller.id, ctx.ip));
     if (by === "address" && isRead(ctx)) return enter(ctx, caller, deps);
     if (!isRead(ctx)) assertOwnPage(ctx, by === "cookie");
     ctx.set("Content-Security-Policy", POLICY);

@@ -30,6 +30,10 @@ export async function createToken({ caller, deps }: Scope, name: string, until: 
   if (caller.scopes && !caller.scopes.includes("admin")) {
     throw new AppError("insufficient_scope", "A key needs the scope admin to make tokens");
   }
+  // Else one that was stolen would live on, after its end or its revocation, in those that it has made.
+  if (caller.credential.startsWith("token:")) {
+    throw new AppError("insufficient_scope", "A token is made by who has signed in, not by another token");
+  }
   // In UTC: not every offset that a clock may show is one that Postgres knows.
   const expiresAt = until === null ? null : new Date(until).toISOString();
   if (expiresAt !== null && Date.parse(expiresAt) <= now()) {

@@ -38,16 +38,21 @@ export async function readiness(deps: ApiDeps): Promise<z.output<typeof ReadyVie
 
 type CheckResult = z.output<typeof Check>;
 
+/** What is told to everybody, in words of ours; how a server failed, with its address and user, is for the log. */
+class NotReady extends Error {}
+
 async function check(work: () => Promise<unknown>): Promise<CheckResult> {
   const late = AbortSignal.timeout(ANSWER_WITHIN_MS);
   const tooLate = new Promise<never>((_, reject) => {
-    late.addEventListener("abort", () => reject(new Error(`no answer within ${ANSWER_WITHIN_MS} ms`)), { once: true });
+    late.addEventListener("abort", () => reject(new NotReady(`no answer within ${ANSWER_WITHIN_MS} ms`)), {
+      once: true,
+    });
   });
   try {
     const detail = await Promise.race([work(), tooLate]);
     return { ok: true, detail: typeof detail === "string" ? detail : "ok" };
   } catch (error) {
-    return { ok: false, detail: error instanceof Error ? error.message : String(error) };
+    return { ok: false, detail: error instanceof NotReady ? error.message : "can't be reached" };
   }
 }
 
@@ -55,13 +60,13 @@ async function checkWorker({ backend, now }: ApiDeps): Promise<string> {
   const seenAt = await backend.store.get(keys.workerSeen());
   const tooLongS = ttl.workerSeenMs / 1_000;
   if (seenAt === null)
-    throw new Error(`no worker has been seen for ${tooLongS} s: sends are accepted, but nobody stores them`);
+    throw new NotReady(`no worker has been seen for ${tooLongS} s: sends are accepted, but nobody stores them`);
   return `seen ${Math.max(0, Math.round((now() - Number(seenAt)) / 1_000))} s ago`;
 }
 
 async function checkBacklog({ backend, backlog, now }: ApiDeps): Promise<string> {
   const addedAt = await backend.nextAddedAt();
   const ageMs = addedAt === undefined ? 0 : now() - addedAt;
-  if (ageMs > OLDEST_JOB_MS) throw new Error(`the oldest job has been waiting for ${Math.round(ageMs / 1_000)} s`);
+  if (ageMs > OLDEST_JOB_MS) throw new NotReady(`the oldest job has been waiting for ${Math.round(ageMs / 1_000)} s`);
   return `${backlog.waiting} jobs waiting`;
 }

@@ -34,6 +34,8 @@ class Budget {
   readonly #limiter: Limiter;
   readonly #part: number;
   readonly #leases = new Map<string, Lease>();
+  /** Until when there is nothing left: what is refused anyway asks the store no more. */
+  readonly #spent = new Map<string, number>();
 
   constructor(backend: Backend, name: string, points: number) {
     this.name = name;
@@ -44,6 +46,8 @@ class Budget {
 
   async take(key: string): Promise<Taken> {
     const now = performance.now();
+    const spentForMs = this.spentForMs(key, now);
+    if (spentForMs > 0) return { allowed: false, remaining: 0, resetMs: spentForMs };
     const lease = this.#leases.get(key);
     if (lease && lease.resetsAt > now && lease.left > 0) {
       lease.left--;
@@ -51,7 +55,21 @@ class Budget {
     }
     const { allowed, remaining, resetMs } = await consume(this.#limiter, key, this.#part);
     if (allowed) this.#keep(key, { left: this.#part - 1, remaining, resetsAt: now + resetMs });
+    else this.#spend(key, now + resetMs);
     return { allowed, remaining: allowed ? remaining + this.#part - 1 : 0, resetMs };
+  }
+
+  /** For how long nothing is left, as far as this process has heard; 0 if something is, or nobody knows. */
+  spentForMs(key: string, now: number): number {
+    if (this.#spent.size === 0) return 0;
+    const until = this.#spent.get(key) ?? 0;
+    if (until <= now) this.#spent.delete(key);
+    return Math.max(0, until - now);
+  }
+
+  #spend(key: string, until: number): void {
+    if (this.#spent.size >= MOST_LEASES) this.#spent.clear();
+    this.#spent.set(key, until);
   }
 
   #keep(key: string, lease: Lease): void {
@@ -109,8 +127,29 @@ export class Limits {
     const tightest = budgets.reduce((a, b) => (b.taken.remaining < a.taken.remaining ? b : a));
     const refused = budgets.find(({ taken }) => !taken.allowed);
     if (!refused) return headersOf(tightest);
+    throw this.#refusal(name, refused.budget, refused.taken);
+  }
+
+  /**
+   * Who can't show who they are is counted by the address alone: what they showed had to be looked up. It is not looked
+   * up any more once the address has used up its budget.
+   */
+  async identified<T>(name: BudgetName | "none", address: string, identify: () => Promise<T>): Promise<T> {
+    if (!this.#on || name === "none") return identify();
+    const budget = this.#perAddress[name];
+    const resetMs = budget.spentForMs(networkOf(address), performance.now());
+    if (resetMs > 0) throw this.#refusal(name, budget, { allowed: false, remaining: 0, resetMs });
+    try {
+      return await identify();
+    } catch (refused) {
+      await this.take(name, undefined, address);
+      throw refused;
+    }
+  }
+
+  #refusal(name: BudgetName, budget: Budget, taken: Taken): AppError {
     this.refused[name]++;
-    throw tooMany(`too many ${name} in a minute`, refused.taken.resetMs, headersOf(refused));
+    return tooMany(`too many ${name} in a minute`, taken.resetMs, headersOf({ budget, taken }));
   }
 
   async #taken(budget: Budget, key: string) {

@@ -36,8 +36,8 @@ function nounOf(path: string): string {
 async function answer(route: Route, ctx: Context, deps: ApiDeps): Promise<void> {
   ctx.state["route"] = route.id;
   const body = takeBody(ctx);
-  const caller = await identify(route, ctx, deps);
   const budget = route.budget ?? (route.method === "get" ? "reads" : "sends");
+  const caller = await deps.limits.identified(budget, ctx.ip, () => identify(route, ctx, deps));
   if (budget !== "none") setHeaders(ctx, await deps.limits.take(budget, caller?.id, ctx.ip));
   const query = queryOf(ctx);
   const input = parseInput(route, ctx, { body, query });

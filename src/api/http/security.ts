@@ -2,6 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import cors from "@koa/cors";
 import helmet from "helmet";
 import type { Context, Middleware } from "koa";
+import { type Env, isLoopback } from "../../shared/env.ts";
+import { AppError } from "../../shared/errors.ts";
 import { setHeaders } from "./headers.ts";
 
 /** Headers that keep browsers from doing more with an answer than it is meant for. */
@@ -73,4 +75,29 @@ export function allowOrigins(origins: readonly string[]): Middleware {
     exposeHeaders: EXPOSED,
     maxAge: 600,
   });
+}
+
+/**
+ * Demo mode believes whoever speaks, and every page that somebody on this machine has open can make their browser speak:
+ * only pages from here may, and those of CORS_ORIGINS. By another name than this machine's own nobody comes here but a
+ * page whose name was made to lead here.
+ */
+export function assertFromHere(
+  ctx: Context,
+  { AUTH_MODE, CORS_ORIGINS }: Pick<Env, "AUTH_MODE" | "CORS_ORIGINS">,
+): void {
+  if (AUTH_MODE !== "demo" || CORS_ORIGINS.includes("*")) return;
+  const name = URL.parse(`http://${ctx.host}`)?.hostname.replace(/^\[|\]$/g, "") ?? "";
+  const origin = ctx.get("origin");
+  if (!isLoopback(name) && !CORS_ORIGINS.some((known) => URL.parse(known)?.host === ctx.host)) {
+    throw new AppError("not_allowed", `In demo mode this is not ${name}; CORS_ORIGINS may name it`);
+  }
+  if (origin !== "" && URL.parse(origin)?.host !== ctx.host && !CORS_ORIGINS.includes(origin)) {
+    throw new AppError("not_allowed", `Pages of ${origin} may not ask here; CORS_ORIGINS names those that may`);
+  }
+  // A picture or a form sends no origin along; whoever follows a link comes to read.
+  const comesFromElsewhere = origin === "" && /^(cross|same)-site$/.test(ctx.get("sec-fetch-site"));
+  if (comesFromElsewhere && (ctx.get("sec-fetch-mode") !== "navigate" || ctx.method !== "GET")) {
+    throw new AppError("not_allowed", "Pages of elsewhere may not ask here; CORS_ORIGINS names those that may");
+  }
 }

@@ -55,11 +55,19 @@ function apply(user: User, changes: UpdateUser, passwordHash: string | undefined
 }
 
 /** Whoever changes their own password knows the old one; an admin who sets somebody else's need not. */
-async function newPasswordHash(id: number, changes: UpdateUser, { caller, deps }: Scope): Promise<string | undefined> {
+async function newPasswordHash(
+  id: number,
+  changes: UpdateUser,
+  { caller, client, deps }: Scope,
+): Promise<string | undefined> {
   const { password, current_password } = changes;
   if (password === undefined) return undefined;
   const user = await readPassword(id, deps);
-  if (caller.id === id && !(await verifyPassword(current_password ?? "", user.password_hash))) {
+  // Counted like a sign-in: a stolen token must be no way to try one password after the other.
+  const isRight = () => verifyPassword(current_password!, user.password_hash);
+  const isShown = async () =>
+    current_password !== undefined && (await deps.limits.checkPassword(`id ${id}`, client.address, isRight));
+  if (caller.id === id && !(await isShown())) {
     const errors = [{ path: "current_password", message: current_password === undefined ? "is required" : "is wrong" }];
     throw new AppError("wrong_password", "A new password needs the current one", { errors });
   }

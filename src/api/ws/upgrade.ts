@@ -12,6 +12,7 @@ import { identify } from "../http/identity.ts";
 import { scopeOf } from "../http/mount.ts";
 import { requestIdOf } from "../http/request-id.ts";
 import type { Caller } from "../http/route.ts";
+import { assertFromHere } from "../http/security.ts";
 import { closeCodes, Socket } from "./socket.ts";
 
 /** What the log and the figures call it. */
@@ -71,23 +72,14 @@ function logOf(ctx: Context, { log }: ApiDeps): (status: number) => void {
 async function admit(ctx: Context, deps: ApiDeps): Promise<Caller> {
   if (!PATH.test(ctx.path)) throw new AppError("route_not_found", `No socket is at ${ctx.path}`);
   if (deps.hub.closing) throw new AppError("shutting_down", "This server is stopping; try another");
-  assertOrigin(ctx, deps);
+  assertFromHere(ctx, deps.env);
   const { ticket } = ctx.query;
-  const caller =
-    typeof ticket === "string"
-      ? await takeTicket(ticket, deps)
-      : await identify({ access: "caller", method: "get" }, ctx, deps);
+  const caller = await deps.limits.identified("reads", ctx.ip, () =>
+    typeof ticket === "string" ? takeTicket(ticket, deps) : identify({ access: "caller", method: "get" }, ctx, deps),
+  );
   await deps.limits.take("reads", caller!.id, ctx.ip);
   Object.assign(ctx.state, { userId: caller!.id, credential: caller!.credential });
   return caller!;
-}
-
-/** Demo mode believes whoever speaks, and a browser lets any page open a socket: the pages that may are those of CORS. */
-function assertOrigin(ctx: Context, { env }: ApiDeps): void {
-  const origin = ctx.get("origin");
-  if (env.AUTH_MODE !== "demo" || origin === "" || URL.parse(origin)?.host === ctx.host) return;
-  if (env.CORS_ORIGINS.includes("*") || env.CORS_ORIGINS.includes(origin)) return;
-  throw new AppError("not_allowed", `Pages of ${origin} may not open a socket here; CORS_ORIGINS names those that may`);
 }
 
 function serve(ws: WebSocket, caller: Caller, ctx: Context, deps: ApiDeps): void {

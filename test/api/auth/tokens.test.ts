@@ -101,6 +101,12 @@ describe("a token for a bot", () => {
     expect((await me(world, token)).status).to.equal(200);
   });
 
+  it("makes no other tokens: one that was stolen ends with its revocation", async () => {
+    const { token } = (await create({ name: "bot" })).body;
+    expectProblem(await create({ name: "another" }, token), 403, "insufficient_scope");
+    expect((await list()).map(({ name }) => name)).to.not.include("another");
+  });
+
   it("outlives the sessions of its owner, and is no session itself", async () => {
     const session = await signIn(ann);
     const { token } = (await create({ name: "stays" }, session)).body;

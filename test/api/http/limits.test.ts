@@ -138,6 +138,18 @@ for (const backend of backends) {
       expect((await login({ username: "anybody" }, freshAddress())).status).to.equal(401);
     });
 
+    it("are counted also for who can't show who they are, who is then not even looked up", async () => {
+      const address = freshAddress();
+      const forged = `plt_${"Forged00".repeat(5)}`;
+      const answers = await times(61, () => read({ token: forged, address }));
+      expect(statuses(answers)).to.deep.equal([...Array(60).fill(401), 429]);
+      expect(answers[60]!.headers.get("ratelimit-policy")).to.equal('"address-reads";q=60;w=60');
+      const asked = world.statements.length;
+      for (const answer of await times(5, () => read({ token: forged, address }))) expect(answer.status).to.equal(429);
+      expect(world.statements.slice(asked).filter((sql) => sql.includes("api_tokens"))).to.deep.equal([]);
+      expectProblem(await read({ token: forged, address: freshAddress() }), 401, "token_invalid");
+    });
+
     it("are not for the probes", async () => {
       const answers = await times(20, () => ask("GET", "/healthz", { address: "192.0.2.77" }));
       expect(new Set(statuses(answers))).to.deep.equal(new Set([200]));
@@ -180,6 +192,22 @@ describe("wrong passwords", () => {
   it("are counted for a name that nobody has as well: the answers do not tell whether there is an account", async () => {
     expect(statuses(await times(10, () => fail({ username: "nobody" })))).to.deep.equal(Array(10).fill(401));
     expectToWait(await fail({ username: "nobody" }));
+  });
+
+  it("are counted too where a new password asks for the current one", async () => {
+    const { token, person } = await buildCaller();
+    const change = (current_password?: string) =>
+      ask(
+        "PATCH",
+        `/v1/users/${person.id}`,
+        { token, address: freshAddress() },
+        { password: "new Passw0rd", current_password },
+      );
+    // Nothing was tried yet.
+    expectProblem(await change(), 403, "wrong_password");
+    for (const answer of await times(10, (i) => change(`guess ${i}`))) expectProblem(answer, 403, "wrong_password");
+    expectToWait(await change(PASSWORD));
+    expectToWait(await login({ username: person.username }, freshAddress()));
   });
 
   it("are forgiven to an account that signs in, not to the address that it signs in from", async () => {

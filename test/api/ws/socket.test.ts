@@ -385,7 +385,7 @@ describe("a socket", () => {
       const { port } = new URL(world.url);
       const socket = connect(Number(port), "127.0.0.1");
       socket.write(
-        "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\n" +
+        "GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings, close\r\n" +
           "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n",
       );
       expect((await textOf(socket)).split("\r\n")[0]).to.equal("HTTP/1.1 200 OK");
