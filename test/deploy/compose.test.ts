@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { expect } from "chai";
 import { parse } from "yaml";
 import { nodeFlags } from "../../src/api/node-flags.ts";
 import { readEnv, settingNames } from "../../src/shared/env.ts";
+import { instructions, isSent, text } from "./image.ts";
 
 interface Service {
   readonly image?: string;
@@ -22,7 +23,6 @@ interface Compose {
 }
 
 const root = new URL("../../", import.meta.url);
-const text = (path: string): string => readFileSync(new URL(path, root), "utf8");
 const exists = (path: string): boolean => existsSync(new URL(path, root));
 
 const source = text("docker-compose.yml");
@@ -37,10 +37,6 @@ const named = Object.entries(services);
 const ours = named.filter(([, { build }]) => build !== undefined);
 /** Runs once and ends, as against staying up. */
 const endsByItself = ({ restart }: Service): boolean => restart === "no";
-
-/** What follows an instruction, wherever it stands. */
-const instructions = (name: string): string[] =>
-  [...text("Dockerfile").matchAll(new RegExp(`^${name} +(.+)$`, "gm"))].map((found) => found[1]!);
 
 describe("docker-compose.yml", () => {
   it("brings up Postgres, Redis, the migration, the API and the worker", () => {
@@ -152,12 +148,58 @@ describe("Dockerfile", () => {
     .flatMap((line) => line.split(/ +/).slice(0, -1));
 
   it("copies files that exist and that .dockerignore lets in", () => {
-    const letIn = text(".dockerignore").split("\n");
     expect(copied).to.include.members(["package.json", "package-lock.json", "src"]);
     for (const path of copied) {
       expect(exists(path), path).to.equal(true);
-      expect(letIn).to.include(`!${path}`);
+      expect(isSent(path), path).to.equal(true);
     }
+  });
+
+  it("never sees secrets, data, history, tests or packages of this machine", () => {
+    for (const path of ["src/api/main.ts", "src/web/index.html", "src/shared/db/migrations/001-core.ts"]) {
+      expect(isSent(path), path).to.equal(true);
+    }
+    for (const path of [
+      ".env",
+      ".env.production",
+      "src/.env",
+      "src/api/.npmrc",
+      "src/api/debug.log",
+      ".data/auth-secret",
+      ".git/config",
+      ".npmrc",
+      "node_modules/koa/package.json",
+      "dist/web/index.html",
+      "docs/architecture.md",
+      "seeds/main.ts",
+      "src/local/run.ts",
+      "src/start.ts",
+      "test/run.ts",
+    ]) {
+      expect(isSent(path), path).to.equal(false);
+    }
+  });
+
+  it("is given no secret: none is named in it", () => {
+    const names = settingNames.filter((name) => /(SECRET|TOKEN|PASSWORD|URL)(_FILE)?$/.test(name));
+    expect(names).to.include("AUTH_SECRET");
+    const told = [...instructions("ARG"), ...instructions("ENV"), ...instructions("RUN")].join("\n");
+    expect(names.filter((name) => told.includes(name))).to.deep.equal([]);
+  });
+
+  it("runs no script of a package, and keeps nothing that installs packages", () => {
+    const installs = instructions("RUN").filter((line) => line.includes("npm ci"));
+    expect(installs).to.have.length(2);
+    for (const line of installs) expect(line).to.include("--ignore-scripts");
+    expect(installs[0]).to.include("--omit=dev");
+    const removed = instructions("RUN").find((line) => line.startsWith("rm -rf /usr/local"))!;
+    expect(removed.split(/ +/)).to.include.members(["/usr/local/lib/node_modules", "/usr/local/bin/npm"]);
+  });
+
+  it("says what it is, in the version that package.json has", () => {
+    const labels = instructions("LABEL").map((line) => line.replace("org.opencontainers.image.", ""));
+    const { version } = JSON.parse(text("package.json")) as { version: string };
+    expect(labels).to.include.members([`version="${version}"`, 'licenses="MIT"', 'title="Parley"']);
   });
 
   it("has the chat page as it is built in a stage of its own", () => {
@@ -168,8 +210,8 @@ describe("Dockerfile", () => {
 
   it("takes the Node that npm brings elsewhere", () => {
     const { dependencies } = JSON.parse(text("package.json")) as { dependencies: { node: string } };
-    const major = dependencies.node.split(".")[0];
-    for (const image of instructions("FROM")) expect(image).to.match(new RegExp(`^node:${major}-`));
+    expect(instructions("ARG")).to.deep.equal([`NODE=node:${dependencies.node}-trixie-slim`]);
+    for (const image of instructions("FROM")) expect(image).to.match(/^\$\{NODE\}( AS \w+)?$/);
   });
 
   it("runs the API as Node is told to everywhere", () => {

@@ -15,7 +15,9 @@ export interface Package {
   readonly hasInstallScript?: boolean;
   /** Of no use but to those who change the code. */
   readonly dev?: boolean;
+  readonly optional?: boolean;
   readonly os?: readonly string[];
+  readonly cpu?: readonly string[];
   readonly libc?: readonly string[];
   readonly dependencies?: Readonly<Record<string, string>>;
 }
