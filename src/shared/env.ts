@@ -59,7 +59,9 @@ export const envSchema = z.object({
     .transform((flag) => flag === "true"),
   DATABASE_URL: postgresUrl.optional(),
   // Streaming replicas of it, for history and lists; never for what a cursor depends on.
-  DATABASE_REPLICA_URL: commaList.pipe(z.array(postgresUrl).min(1)).optional(),
+  DATABASE_REPLICA_URL: commaList
+    .pipe(z.array(postgresUrl).min(1, "must be one address or several with commas between"))
+    .optional(),
   REDIS_URL: redisUrl.optional(),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]).default("info"),
   // Jobs waiting before sends are refused: about a quarter of a minute of work for one worker.

@@ -50,6 +50,17 @@ describe("the environment", () => {
     expect(readEnv(empty)).to.deep.equal(readEnv({}));
   });
 
+  it("takes several replicas, each of which must be an address", () => {
+    const two = "postgres://a:b@one/parley, postgres://a:b@two/parley";
+    expect(readEnv({ DATABASE_REPLICA_URL: two }).DATABASE_REPLICA_URL).to.deep.equal(two.split(", "));
+    expect(mistakesOf({ DATABASE_REPLICA_URL: `${two},mysql://three` })?.mistakes).to.deep.equal([
+      "DATABASE_REPLICA_URL.2: must look like postgres://user:password@host:5432/name",
+    ]);
+    expect(mistakesOf({ DATABASE_REPLICA_URL: " , " })?.mistakes).to.deep.equal([
+      "DATABASE_REPLICA_URL: must be one address or several with commas between",
+    ]);
+  });
+
   it("cannot be changed once it is read", () => {
     expect(readEnv({})).to.be.frozen;
   });
