@@ -1,4 +1,5 @@
 import { readdir, readFile } from "node:fs/promises";
+import { cpus } from "node:os";
 
 /** Of the clock that the kernel counts in. */
 const TICK_MS = 10;
@@ -41,3 +42,7 @@ export async function spending<Name extends string>(
 
 const together = async (pids: number | readonly number[]): Promise<number> =>
   (await Promise.all([pids].flat().map(cpuMs))).reduce((sum, ms) => sum + ms, 0);
+
+/** Milliseconds that all cores have been busy, whoever kept them so. */
+export const machineMs = (): number =>
+  cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0);

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { spending } from "../cpu.ts";
+import { machineMs, spending } from "../cpu.ts";
 import { median, type Row, type Scenario } from "../report.ts";
 import type { Chat, System } from "../system.ts";
 import { type Waits, waitsDuring } from "../waits.ts";
@@ -20,6 +20,8 @@ interface Round {
   readonly seconds: number;
   /** Milliseconds of CPU. */
   readonly spent: Readonly<Record<Kind, number>>;
+  /** Of the machine, whoever kept them busy. */
+  readonly busyCores: number;
   readonly waits: Waits;
 }
 
@@ -57,12 +59,14 @@ async function openSide(chat: Chat, { pids }: System) {
   const round = async (): Promise<Round> => {
     let rate = 0;
     let waits: Waits = { head: 0, rooms: 0, disk: 0 };
+    const before = { at: performance.now(), busyMs: machineMs() };
     const spent = await spending(ofAll, async () => {
       waits = await waitsDuring(chat.database, async () => {
         rate = await traffic.round(MESSAGES);
       });
     });
-    return { rate, seconds: MESSAGES / rate, spent, waits };
+    const busyCores = (machineMs() - before.busyMs) / (performance.now() - before.at);
+    return { rate, seconds: MESSAGES / rate, spent, busyCores, waits };
   };
   return { round, warmUp: () => traffic.round(WARM_UP), close: traffic.close };
 }
@@ -74,6 +78,7 @@ function typical(rounds: readonly Round[]): Round {
     rate: of(({ rate }) => rate),
     seconds: of(({ seconds }) => seconds),
     spent: spent as Record<Kind, number>,
+    busyCores: of(({ busyCores }) => busyCores),
     waits: {
       head: of(({ waits }) => waits.head),
       rooms: of(({ waits }) => waits.rooms),
@@ -85,13 +90,16 @@ function typical(rounds: readonly Round[]): Round {
 const coresOf = ({ spent, seconds }: Round): number =>
   kinds.reduce((sum, kind) => sum + spent[kind], 0) / 1_000 / seconds;
 
-/** Of what can be full, the first that is: all cores, the lock on the head, one kind of process. */
+/** Of what can be full, the first that is: all cores, a lock, one kind of process. */
 function whatBinds(round: Round, { apis, workers }: Chat): string {
-  const { spent, seconds, waits } = round;
+  const { spent, seconds, busyCores, waits } = round;
   const cores = availableParallelism();
-  const inUse = coresOf(round);
-  if (inUse > 0.85 * cores) return `CPU: ${inUse.toFixed(2)} of ${cores} cores are in use, the clients' share included`;
+  if (busyCores > 0.85 * cores) {
+    const ours = `${coresOf(round).toFixed(2)} of them by this system and its clients`;
+    return `CPU: ${busyCores.toFixed(2)} of ${cores} cores are busy, ${ours}`;
+  }
   if (waits.head > 0.5) return `the lock on log_head: ${waits.head.toFixed(2)} transactions wait for it on average`;
+  if (waits.rooms > 0.5) return `the locks on rooms: ${waits.rooms.toFixed(2)} transactions wait for one on average`;
   const processes = { API: apis.length, worker: workers.length, Redis: 1, client: 1 };
   const busy = (Object.keys(processes) as (keyof typeof processes)[])
     .map((kind) => ({ kind, share: spent[kind] / 1_000 / seconds / processes[kind] }))
@@ -110,10 +118,21 @@ function rowsOf(ours: Round, ceiling: Round): Row[] {
   });
   return [
     row("messages a second: two APIs and workers, beside one", ({ rate }) => rate, "more"),
-    row("cores in use", coresOf),
+    row("cores in use, those of the clients included", coresOf),
+    row("cores of the machine that are busy", ({ busyCores }) => busyCores),
     ...kinds.map((kind) => row(`CPU for 1,000, ms: ${kind}`, ({ spent }) => (spent[kind] * 1_000) / MESSAGES)),
-    row("transactions that wait for log_head", ({ waits }) => waits.head),
-    row("transactions that wait for a room", ({ waits }) => waits.rooms),
-    row("transactions that wait for the disk", ({ waits }) => waits.disk),
+    ...waitRows("two", ours),
+    ...waitRows("one", ceiling),
   ];
 }
+
+/** How many transactions wait at any moment; with nothing to be a part of, where there is nothing to wait for. */
+const waitRows = (side: string, { waits }: Round): Row[] =>
+  [["log_head", waits.head] as const, ["a room", waits.rooms] as const, ["the disk", waits.disk] as const].map(
+    ([what, ours]) => ({
+      scenario: "scale",
+      figure: `${side}: transactions that wait for ${what}`,
+      ours,
+      better: "less",
+    }),
+  );
