@@ -25,7 +25,7 @@ export interface Api {
 export interface World extends Api {
   readonly env: Env;
   /** A worker in this process; call it again for a second one. Answers how to close it. */
-  startWorker(): Promise<() => Promise<void>>;
+  startWorker(overrides?: Record<string, string>): Promise<() => Promise<void>>;
   /** Another API on the same database and queue. */
   startApi(overrides?: Record<string, string>): Promise<Api>;
 }
@@ -65,9 +65,10 @@ export async function buildWorld({ backend, worker = true, env: extra = {} }: Wo
     closers.add("api", close);
     return { url, deps, statements, close };
   };
-  const start = async () => {
+  const start = async (overrides: Record<string, string> = {}) => {
     const own = new Closers();
-    const deps = await openWorkerDeps({ env, log: createLogger(env, "worker"), closers: own });
+    const workerEnv = readEnv({ ...settings, ...overrides });
+    const deps = await openWorkerDeps({ env: workerEnv, log: createLogger(workerEnv, "worker"), closers: own });
     await startWorker(deps, own);
     const close = once(() => own.closeAll(failToClose));
     closers.add("worker", close);

@@ -14,6 +14,8 @@ interface KnownRoom {
   readonly kind: RoomKind;
   readonly is_public: boolean;
   readonly roles: Readonly<Record<string, Role>>;
+  /** The number that keeps its messages in order: that of the two people, if it is theirs. */
+  readonly line: number;
 }
 
 /**
@@ -45,9 +47,9 @@ export class Directory {
     return user;
   }
 
-  async standing(roomId: number, userId: number): Promise<RoomStanding | undefined> {
+  async standing(roomId: number, userId: number): Promise<(RoomStanding & Pick<KnownRoom, "line">) | undefined> {
     const room = await this.#rooms.get(roomId);
-    return room && { kind: room.kind, isPublic: room.is_public, role: room.roles[userId] };
+    return room && { kind: room.kind, isPublic: room.is_public, role: room.roles[userId], line: room.line };
   }
 
   forgetUser(id: number | undefined): void {
@@ -79,5 +81,6 @@ const userSql = `
 
 export const roomSql = `
   select r.kind, r.is_public,
+    coalesce(split_part(r.direct_key, ':', 1)::bigint + split_part(r.direct_key, ':', 2)::bigint, r.id) as line,
     (select coalesce(jsonb_object_agg(m.user_id, m.role), '{}') from members m where m.room_id = r.id) as roles
   from rooms r where r.id = $1`;

@@ -1,5 +1,6 @@
-import { Redis } from "ioredis";
 import { Client } from "pg";
+import { connectRedis, forOnce } from "../shared/backend/redis-connections.ts";
+import { parseRedisUrl, tellPlace } from "../shared/backend/redis-url.ts";
 import { StartError } from "./until-ready.ts";
 
 // Long enough for a server in another country; somebody is looking at the screen.
@@ -21,7 +22,8 @@ export async function checkPostgres(url: string): Promise<string> {
 }
 
 export async function checkRedis(url: string): Promise<string> {
-  const client = new Redis(url, { lazyConnect: true, retryStrategy: null, connectTimeout: CONNECT_MS });
+  const place = parseRedisUrl(url);
+  const client = connectRedis(place, forOnce(CONNECT_MS));
   // `connect` only says "closed"; the cause comes this way.
   let cause: unknown;
   client.on("error", (error) => {
@@ -30,9 +32,9 @@ export async function checkRedis(url: string): Promise<string> {
   try {
     await client.connect();
     await client.ping();
-    return place(url);
+    return tellPlace(place);
   } catch (error) {
-    throw new StartError(`REDIS_URL: cannot use ${place(url)} (${reason(cause ?? error)})`);
+    throw new StartError(`REDIS_URL: cannot use ${tellPlace(place)} (${reason(cause ?? error)})`);
   } finally {
     client.disconnect();
   }
@@ -44,8 +46,9 @@ function place(url: string): string {
   return parsed ? `${parsed.host}${parsed.pathname.length > 1 ? parsed.pathname : ""}` : "the address given";
 }
 
-/** A name with several addresses fails with one error for each, and no message of its own. */
+/** A name with several addresses fails with one error for each, and no message of its own; a cluster with its last. */
 function reason(error: unknown): string {
-  const one = error instanceof AggregateError ? error.errors[0] : error;
+  const { lastNodeError } = (error ?? {}) as { lastNodeError?: unknown };
+  const one = error instanceof AggregateError ? error.errors[0] : (lastNodeError ?? error);
   return one instanceof Error ? one.message : String(one);
 }

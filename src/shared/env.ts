@@ -1,4 +1,6 @@
 import { z } from "zod";
+import { parseRedisUrl, type RedisUrlError } from "./backend/redis-url.ts";
+import { MOST_SHARDS } from "./backend/shards.ts";
 import { withRunningServers } from "./running-servers.ts";
 import { fileSettingOf, secretsAmong, withSecretFiles } from "./secret-files.ts";
 
@@ -23,7 +25,13 @@ const commaList = z.string().transform((text) =>
     .map((item) => item.trim())
     .filter(Boolean),
 );
-const redisUrl = z.string().regex(/^rediss?:\/\/\S+$/, "must look like redis://host:6379");
+const redisUrl = z.string().superRefine((url, context) => {
+  try {
+    parseRedisUrl(url);
+  } catch (error) {
+    for (const message of (error as RedisUrlError).mistakes) context.addIssue(message);
+  }
+});
 
 /** Every setting of every process: one schema, so that one table in the README and one `.env.example` tell it all. */
 export const envSchema = z.object({
@@ -73,6 +81,8 @@ export const envSchema = z.object({
     .default("parley"),
   // How long an entry of the log is kept, and with it the cursors that stand before it. 0: for ever.
   LOG_DAYS: z.coerce.number().int().min(0).max(36_500).default(30),
+  // Queues that rooms are spread over, so that the nodes of a Redis Cluster share the load.
+  QUEUE_SHARDS: z.coerce.number().int().min(1).max(MOST_SHARDS).default(1),
   // Above the sum of what one API or worker keeps busy at once; Postgres allows 100 by default.
   DATABASE_POOL: z.coerce.number().int().min(2).max(200).default(10),
   // Where a worker tells how it is; it needs no port for its work.

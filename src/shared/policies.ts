@@ -23,7 +23,11 @@ export interface RoomStanding {
  * Somebody who may not know that a room exists is told that it does not (404); who may know, but not do it, is told
  * so (403).
  */
-export function assertMayInRoom(action: RoomAction, roomId: number, room: RoomStanding | undefined): void {
+export function assertMayInRoom<Room extends RoomStanding>(
+  action: RoomAction,
+  roomId: number,
+  room: Room | undefined,
+): asserts room is Room {
   if (!room || (room.role === undefined && !room.isPublic)) throw roomNotFound(roomId);
   if (room.role === undefined) throw new AppError("not_a_member", `You are not a member of room ${roomId}`);
   if (room.kind === "direct" && neverDirect.includes(action)) {
@@ -45,6 +49,9 @@ export const userNotFound = (userId: number): AppError =>
 
 /** The one name of the room of two people, whoever writes first. */
 export const directKey = (a: number, b: number): string => `${Math.min(a, b)}:${Math.max(a, b)}`;
+
+/** By which the messages of the two stay in order: the same for their room, which may not be there yet. */
+export const directLine = (a: number, b: number): number => a + b;
 
 /** An account is changed by its owner or by an admin. */
 export function assertMayChangeUser(caller: Asker, userId: number): void {

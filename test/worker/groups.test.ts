@@ -42,7 +42,7 @@ for (const backend of backends) {
     /** In one turn of the event loop, as requests that arrive together are. */
     const sendTogether = async (sends: readonly ReturnType<typeof sendOf>[]): Promise<string[]> => {
       const ids = sends.map(() => world.deps.sends.newId());
-      await Promise.all(ids.map((id, i) => world.deps.sends.add(id, sends[i]!)));
+      await Promise.all(ids.map((id, i) => world.deps.sends.add(id, sends[i]!, world.deps.backend.queues[0]!)));
       return ids;
     };
     const task = (id: string, query = "?wait=20") => get(world, `/v1/tasks/${id}${query}`, ann.id);
@@ -142,7 +142,7 @@ for (const backend of backends) {
       const late = world.deps.sends.newId();
       const ids = await sendTogether(numbered(2).map((text) => sendOf(text)));
       expect(groupIdOf(late)).to.equal(groupIdOf(ids[0]!));
-      await world.deps.sends.add(late, sendOf("late"));
+      await world.deps.sends.add(late, sendOf("late"), world.deps.backend.queues[0]!);
       expect(await jobNames()).to.have.members([SEND_GROUP, "message.send"]);
       await withWorker();
       for (const id of [late, ...ids]) expect((await task(id)).body.state).to.equal("done");

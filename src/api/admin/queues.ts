@@ -17,6 +17,7 @@ const POLICY =
 /** The queue as an admin sees it, at `/admin/queues`: what waits, what has failed and why, and another try. */
 export function adminQueues(deps: ApiDeps): Middleware {
   let board: Promise<Board> | undefined;
+  let shown = 0;
   return async (ctx, next) => {
     if (!/^\/admin\/queues(\/|$)/.test(ctx.path)) return next();
     ctx.state["route"] = "adminQueues";
@@ -31,8 +32,10 @@ export function adminQueues(deps: ApiDeps): Middleware {
     if (!isRead(ctx)) assertOwnPage(ctx, by === "cookie");
     ctx.set("Content-Security-Policy", POLICY);
     // Loaded for whoever asks for it: most processes never need it.
-    board ??= import("./board.ts").then(({ createBoard }) => createBoard(deps.backend.queues, PATH));
-    if (await answer(await board, ctx, deps)) {
+    const { queues } = deps.backend;
+    if (shown !== queues.length) board = import("./board.ts").then(({ createBoard }) => createBoard(queues, PATH));
+    shown = queues.length;
+    if (await answer(await board!, ctx, deps)) {
       if (!isRead(ctx)) await recordChange(ctx, caller, deps);
       return;
     }

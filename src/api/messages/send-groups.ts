@@ -1,9 +1,11 @@
+import type { Queue } from "bullmq";
 import type { Deps } from "../../shared/deps.ts";
 import type { SendJob } from "../../shared/jobs/catalog.ts";
 import { enqueue, enqueueGroup } from "../../shared/jobs/enqueue.ts";
 import { type GroupedSend, groupIdOf, MOST_IN_GROUP, memberIdOf } from "../../shared/jobs/groups.ts";
 
 interface Waiting {
+  readonly queue: Queue;
   readonly send: GroupedSend;
   accepted(): void;
   refused(error: unknown): void;
@@ -52,9 +54,9 @@ export class SendGroups {
   }
 
   /** Once this resolves the send is kept by the queue; the same id again changes nothing. */
-  add(id: string, data: SendJob): Promise<void> {
+  add(id: string, data: SendJob, queue: Queue): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#waiting.push({ send: { ...data, id }, accepted: resolve, refused: reject });
+    this.#waiting.push({ queue, send: { ...data, id }, accepted: resolve, refused: reject });
     this.#schedule();
     return promise;
   }
@@ -73,14 +75,18 @@ export class SendGroups {
     this.#open.clear();
     this.#waiting = [];
     // Whoever was held up by a question is late for their group, whose job is made once and no more.
-    const jobs = Map.groupBy(waiting, ({ send: { id } }) => (open.has(groupIdOf(id)) ? groupIdOf(id) : id));
-    for (const [id, members] of jobs) void this.#put(id, members);
+    const jobOf = ({ send: { id } }: Waiting) => (open.has(groupIdOf(id)) ? groupIdOf(id) : id);
+    for (const [queue, some] of Map.groupBy(waiting, (one) => one.queue)) {
+      // A group whose messages go to several queues is a job of the same id in each.
+      for (const [id, members] of Map.groupBy(some, jobOf)) void this.#put(queue, id, members);
+    }
   }
 
-  async #put(groupId: string, members: readonly Waiting[]): Promise<void> {
+  async #put(queue: Queue, groupId: string, members: readonly Waiting[]): Promise<void> {
     this.#size = REMEMBERED * this.#size + (1 - REMEMBERED) * members.length;
     try {
       await this.#enqueue(
+        queue,
         groupId,
         members.map(({ send }) => send),
       );
@@ -91,9 +97,10 @@ export class SendGroups {
     }
   }
 
-  #enqueue(groupId: string, sends: readonly GroupedSend[]): Promise<void> {
-    if (sends.length > 1) return enqueueGroup(this.#deps, groupId, sends);
+  #enqueue(queue: Queue, groupId: string, sends: readonly GroupedSend[]): Promise<void> {
+    const { log } = this.#deps;
+    if (sends.length > 1) return enqueueGroup(log, queue, groupId, sends);
     const { id, ...data } = sends[0]!;
-    return enqueue(this.#deps, { id, name: "message.send", data });
+    return enqueue(log, queue, { id, name: "message.send", data });
   }
 }

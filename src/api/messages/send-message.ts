@@ -3,7 +3,7 @@ import { oneRow } from "../../shared/db/database.ts";
 import { AppError } from "../../shared/errors.ts";
 import { timeOfId } from "../../shared/ids.ts";
 import { queueUnavailable } from "../../shared/jobs/enqueue.ts";
-import { assertMayInRoom, directKey, userNotFound } from "../../shared/policies.ts";
+import { assertMayInRoom, directKey, directLine, userNotFound } from "../../shared/policies.ts";
 import { keyMismatch } from "../../shared/sends.ts";
 import { keys, ttl } from "../../shared/store/store.ts";
 import { within } from "../../shared/within.ts";
@@ -36,27 +36,31 @@ export interface Accepted {
 
 /** Accepts a message: from the moment this resolves it will be stored exactly once, or its task says why not. */
 export async function sendMessage(command: SendMessage, deps: ApiDeps): Promise<Accepted> {
-  await assertMaySend(command, deps);
+  const line = await lineOfAllowed(command, deps);
   deps.backlog.admit();
   const { id, replayed } = await chooseId(command, deps);
-  await deps.sends.add(id, {
+  const data = {
     senderId: command.senderId,
     ...command.target,
     text: command.text,
     clientKey: command.clientKey ?? null,
     acceptedAt: timeOfId(id).toISOString(),
     requestId: command.requestId,
-  });
+  };
+  await deps.sends.add(id, data, deps.backend.queueFor(line));
   return { id, replayed };
 }
 
-async function assertMaySend({ senderId, target }: SendMessage, { directory }: ApiDeps): Promise<void> {
+/** If they may send there, the number that keeps what is sent there in order. */
+async function lineOfAllowed({ senderId, target }: SendMessage, { directory }: ApiDeps): Promise<number> {
   if (target.roomId !== undefined) {
-    assertMayInRoom("post", target.roomId, await directory.standing(target.roomId, senderId));
-    return;
+    const room = await directory.standing(target.roomId, senderId);
+    assertMayInRoom("post", target.roomId, room);
+    return room.line;
   }
   if (target.recipientId === senderId) throw new AppError("message_to_self", "A direct message needs somebody else");
   if (!(await directory.user(target.recipientId))) throw userNotFound(target.recipientId);
+  return directLine(senderId, target.recipientId);
 }
 
 /**

@@ -165,8 +165,10 @@ export async function enqueueMarks(
 ): Promise<string> {
   const list = [...marks].map(([roomId, upToSeq]) => ({ roomId, upToSeq }));
   const at = new Date(deps.now()).toISOString();
+  // Marks of one person stay in order, wherever what they mark is.
+  const queue = deps.backend.queueFor(caller.id);
   const data = { userId: caller.id, marks: list, at, requestId };
-  await enqueue(deps, { id: taskId, name: "messages.seen", data });
+  await enqueue(deps.log, queue, { id: taskId, name: "messages.seen", data });
   return taskId;
 }
 

@@ -3,15 +3,19 @@ import { type RateLimiterAbstract, RateLimiterMemory } from "rate-limiter-flexib
 import type { Closers } from "../closers.ts";
 import type { EntityManager } from "../db/database.ts";
 import type { Env } from "../env.ts";
-import { jobOptions } from "../jobs/catalog.ts";
+import { jobOptions, workerOptions } from "../jobs/catalog.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/store.ts";
 
 /** What carries the queue and the key-value needs. Nothing outside this folder knows which one it is. */
 export interface Backend {
   readonly kind: "redis" | "postgres";
-  /** Each may hold jobs: whoever counts or looks for them asks all. */
+  /** Each may hold jobs: whoever counts or looks for them asks all. More may be found while the process runs. */
   readonly queues: readonly Queue[];
+  /** Where a new job goes: the same queue for the same number, so that what has one number stays in order. */
+  queueFor(line: number): Queue;
+  /** Tells of each queue that is found later. */
+  onFound(listener: (queue: Queue) => void): void;
   readonly store: Store;
   /** The time that all processes share. */
   sharedTime(): Promise<number>;
@@ -47,3 +51,10 @@ export interface BackendOptions {
 }
 
 export const defaultJobOptions: NonNullable<QueueOptions["defaultJobOptions"]> = jobOptions;
+
+/** What one worker may hold at once is shared out among its queues. */
+export const workerOptionsFor = ({ QUEUE_SHARDS }: Env) => ({
+  autorun: false,
+  ...workerOptions,
+  concurrency: Math.ceil(workerOptions.concurrency / QUEUE_SHARDS),
+});

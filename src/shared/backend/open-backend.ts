@@ -6,7 +6,6 @@ import { openRedis } from "./redis-backend.ts";
 export async function openBackend(options: BackendOptions): Promise<Backend> {
   const { env, log } = options;
   const backend = env.REDIS_URL ? await openRedis(env.REDIS_URL, options) : await openPostgres(options);
-  for (const queue of backend.queues) queue.on("error", (error) => log.warn({ reason: error.message }, "queue"));
   log.info(
     { queue: backend.kind },
     backend.kind === "redis" ? "Redis carries the queue" : "Postgres carries the queue",

@@ -1,62 +1,84 @@
 import { Queue, Worker } from "bullmq";
-import { Redis } from "ioredis";
 import { RateLimiterRedis } from "rate-limiter-flexible";
-import { workerOptions } from "../jobs/catalog.ts";
 import { createRedisStore } from "../store/redis-store.ts";
-import { type Backend, type BackendOptions, defaultJobOptions, limiterOptions } from "./backend.ts";
+import { type Backend, type BackendOptions, defaultJobOptions, limiterOptions, workerOptionsFor } from "./backend.ts";
+import {
+  connectRedis,
+  forRequests,
+  forWorkers,
+  keepConnected,
+  type Manners,
+  type RedisClient,
+} from "./redis-connections.ts";
+import { parseRedisUrl } from "./redis-url.ts";
+import { Shards } from "./shards.ts";
 
-/**
- * A request must get its answer now: while Redis is away a command fails at once, and one that hangs fails soon. After
- * the first that hung the connection is given up, so that the next ones do not wait as well.
- */
-const forRequests = {
-  enableOfflineQueue: false,
-  maxRetriesPerRequest: 1,
-  commandTimeout: 1_200,
-  socketTimeout: 1_000,
-  connectTimeout: 2_000,
-};
-/**
- * A worker has nobody waiting: it stays until Redis is back. A connection that has silently gone dead it gives up; what
- * waits for a job is silent by itself, but not for half of this.
- */
-const forWorkers = { maxRetriesPerRequest: null, socketTimeout: 20_000 };
-const retryStrategy = (times: number): number => Math.min(times * 100, 1_000);
+/** What the server that has this key says the time is. */
+const TIME = 'return redis.call("TIME")';
+const PROBE_MS = 10_000;
+const HOLDING = ["wait", "active", "delayed", "prioritized", "paused", "failed"];
+
+/** The hash tag keeps every key of a queue on one node of a cluster. */
+const tagOf = (queueName: string): string => `{${queueName}}`;
 
 export async function openRedis(url: string, { env, closers, log }: BackendOptions): Promise<Backend> {
-  const open = (options: object): Redis => {
-    const redis = new Redis(url, { ...options, retryStrategy });
+  const place = parseRedisUrl(url);
+  const open = (manners: Manners): RedisClient => {
+    const redis = connectRedis(place, manners);
     redis.on("error", (error) => log.warn({ reason: error.message || String(error) }, "Redis"));
-    closers.add("redis", async () => redis.disconnect());
+    const end = keepConnected(redis);
+    closers.add("redis", async () => end());
     return redis;
   };
   const redis = open(forRequests);
   await ready(redis);
-  // The hash tag keeps every key of the queue on one node of a cluster.
-  const prefix = `{${env.QUEUE_NAME}}`;
-  const queue = new Queue(env.QUEUE_NAME, { connection: redis, prefix, defaultJobOptions, skipWaitingForReady: true });
-  closers.add("queue", () => queue.close());
+  const shards = new Shards({
+    env,
+    log,
+    closers,
+    open: (name) =>
+      new Queue(name, { connection: redis, prefix: tagOf(name), defaultJobOptions, skipWaitingForReady: true }),
+    holdingJobs: (names) => holdingJobs(redis, names),
+  });
+  await shards.start();
+  let forAllWorkers: RedisClient | undefined;
   return {
     kind: "redis",
-    queues: [queue],
+    queues: shards.all,
+    queueFor: (line) => shards.queueFor(line),
+    onFound: (listener) => shards.onFound(listener),
     store: createRedisStore(redis, env.QUEUE_NAME),
     async sharedTime() {
-      const [seconds, micros] = await redis.time();
+      // Of a cluster all ask the same server: the one that has this key.
+      const [seconds, micros] = (await redis.eval(TIME, 1, `${tagOf(env.QUEUE_NAME)}:clock`)) as [string, string];
       return Number(seconds) * 1_000 + Number(micros) / 1_000;
     },
     async ping() {
-      await redis.ping();
+      // Written, because a server may answer and take nothing: full, a replica, a cluster with a part of it away.
+      await Promise.all(shards.all.map(({ name }) => redis.set(`${tagOf(name)}:probe`, "", "PX", PROBE_MS)));
     },
     async nextAddedAt() {
-      const [next] = await queue.getJobs(["wait"], 0, 0, true);
-      return next?.timestamp;
+      const next = await Promise.all(shards.all.map((queue) => queue.getJobs(["wait"], 0, 0, true)));
+      const times = next.flat().map(({ timestamp }) => timestamp);
+      return times.length > 0 ? Math.min(...times) : undefined;
     },
     createLimiter: (options) => new RateLimiterRedis({ storeClient: redis, ...limiterOptions(env, options) }),
-    createWorker: ({ name }, process) =>
-      new Worker(name, process, { connection: open(forWorkers), prefix, autorun: false, ...workerOptions }),
+    createWorker({ name }, process) {
+      // What waits for jobs has a connection of its own besides, for each queue.
+      forAllWorkers ??= open(forWorkers);
+      return new Worker(name, process, { connection: forAllWorkers, prefix: tagOf(name), ...workerOptionsFor(env) });
+    },
   };
 }
 
+/** Empty lists are not there in Redis. */
+async function holdingJobs(redis: RedisClient, names: readonly string[]): Promise<string[]> {
+  const there = await Promise.all(
+    names.map((name) => redis.exists(HOLDING.map((state) => `${tagOf(name)}:${name}:${state}`))),
+  );
+  return names.filter((_, i) => there[i]! > 0);
+}
+
 /** Waits as long as it takes: a process that starts before Redis is there is early, not wrong. */
-const ready = (redis: Redis): Promise<void> =>
+const ready = (redis: RedisClient): Promise<void> =>
   redis.status === "ready" ? Promise.resolve() : new Promise((resolve) => redis.once("ready", () => resolve()));

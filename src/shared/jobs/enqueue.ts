@@ -1,4 +1,4 @@
-import type { Backend } from "../backend/backend.ts";
+import type { Queue } from "bullmq";
 import { AppError } from "../errors.ts";
 import type { Logger } from "../logger.ts";
 import { within } from "../within.ts";
@@ -12,17 +12,12 @@ const ANSWER_WITHIN_MS = 1_800;
  * Puts a job on the queue. Once this resolves the job is kept by the queue; the same id again changes nothing. Until
  * then nothing was promised.
  */
-export const enqueue = ({ backend, log }: QueueDeps, { id, name, data }: NewJob): Promise<void> =>
-  kept(log, backend.queues[0]!.add(name, data, { jobId: id }));
+export const enqueue = (log: Logger, queue: Queue, { id, name, data }: NewJob): Promise<void> =>
+  kept(log, queue.add(name, data, { jobId: id }));
 
 /** The same for sends that arrived together. */
-export const enqueueGroup = ({ backend, log }: QueueDeps, id: string, sends: readonly GroupedSend[]): Promise<void> =>
-  kept(log, backend.queues[0]!.add(SEND_GROUP, { sends }, { jobId: id, ...groupOptions }));
-
-interface QueueDeps {
-  readonly backend: Backend;
-  readonly log: Logger;
-}
+export const enqueueGroup = (log: Logger, queue: Queue, id: string, sends: readonly GroupedSend[]): Promise<void> =>
+  kept(log, queue.add(SEND_GROUP, { sends }, { jobId: id, ...groupOptions }));
 
 async function kept(log: Logger, adding: Promise<unknown>): Promise<void> {
   try {

@@ -1,12 +1,16 @@
-import type { Redis } from "ioredis";
+import type { RedisClient } from "../backend/redis-connections.ts";
 import type { Store } from "./store.ts";
 
 /** The store where Redis is; one prefix, so that several systems can share one Redis. */
-export function createRedisStore(redis: Redis, prefix: string): Store {
+export function createRedisStore(redis: RedisClient, prefix: string): Store {
   const full = (key: string): string => `${prefix}:${key}`;
   return {
     get: (key) => redis.get(full(key)),
-    getMany: (list) => (list.length === 0 ? Promise.resolve([]) : redis.mget(list.map(full))),
+    getMany(list) {
+      // The nodes of a cluster have some of the keys each: one question for each key, all at once.
+      if (redis.isCluster) return Promise.all(list.map((key) => redis.get(full(key))));
+      return list.length === 0 ? Promise.resolve([]) : redis.mget(list.map(full));
+    },
     take: (key) => redis.getdel(full(key)),
     async set(key, value, ttlMs) {
       await redis.set(full(key), value, "PX", ttlMs);
