@@ -23,8 +23,11 @@ export function createRedisStore(redis: RedisClient, prefix: string): Store {
       await redis.del(full(key));
     },
     async clear() {
-      for await (const keys of redis.scanStream({ match: full("*"), count: 1_000 }) as AsyncIterable<string[]>)
-        await Promise.all(keys.map((key) => redis.del(key)));
+      // Each node of a cluster tells of its own keys only.
+      for (const node of "nodes" in redis ? redis.nodes("master") : [redis]) {
+        for await (const keys of node.scanStream({ match: full("*"), count: 1_000 }) as AsyncIterable<string[]>)
+          await Promise.all(keys.map((key) => redis.del(key)));
+      }
     },
   };
 }
