@@ -145,6 +145,34 @@ for (const backend of backends) {
       await second.close();
     });
 
+    it("says how many jobs are not in it, or waits for them; a restore does not touch those of another system", async () => {
+      const idle = await buildWorld({ backend, worker: false, env: secret });
+      const [dan] = (await buildUsers(idle, 1)) as [Person];
+      const its = await buildRoom(idle, [dan]);
+      for (const text of ["one", "two"]) await post(idle, `${toRoom(its)}/messages`, { text }, dan.id);
+      const first = await backup(settingsOf(idle), join(folder, "waiting.backup"));
+      expect(first.stdout)
+        .to.match(/[12] jobs wait in the queue/)
+        .and.to.include(": 0 messages");
+
+      const { QUEUE_NAME } = idle.env;
+      if (backend === "redis") {
+        const refused = await restore({ ...(await fresh()), QUEUE_NAME }, file);
+        expect(refused).to.include({ code: 1 });
+        expect(refused.stderr).to.include(`jobs wait in the queue ${QUEUE_NAME}`).and.to.include("--force");
+      }
+
+      const drained = join(folder, "drained.backup");
+      const waiting = backup(settingsOf(idle), drained, "--drained");
+      await idle.startWorker();
+      const made = await waiting;
+      expect(made.stdout, made.stderr).to.include(": 2 messages").and.to.include("No job waits");
+      await idle.close();
+    });
+
+    // Whichever carries the queue.
+    if (backend !== backends.at(-1)) return;
+
     it("made while everybody sends is the state at one moment", async () => {
       let [stopped, sent] = [false, 0];
       const sending = (async () => {
@@ -176,38 +204,12 @@ for (const backend of backends) {
       expect(wrong).to.deep.equal([]);
     });
 
-    it("says how many jobs are not in it, or waits for them; a restore does not touch those of another system", async () => {
-      const idle = await buildWorld({ backend, worker: false, env: secret });
-      const [dan] = (await buildUsers(idle, 1)) as [Person];
-      const its = await buildRoom(idle, [dan]);
-      for (const text of ["one", "two"]) await post(idle, `${toRoom(its)}/messages`, { text }, dan.id);
-      const first = await backup(settingsOf(idle), join(folder, "waiting.backup"));
-      expect(first.stdout)
-        .to.match(/[12] jobs wait in the queue/)
-        .and.to.include(": 0 messages");
-
-      const { QUEUE_NAME } = idle.env;
-      if (backend === "redis") {
-        const refused = await restore({ ...(await fresh()), QUEUE_NAME }, file);
-        expect(refused).to.include({ code: 1 });
-        expect(refused.stderr).to.include(`jobs wait in the queue ${QUEUE_NAME}`).and.to.include("--force");
-      }
-
-      const drained = join(folder, "drained.backup");
-      const waiting = backup(settingsOf(idle), drained, "--drained");
-      await idle.startWorker();
-      const made = await waiting;
-      expect(made.stdout, made.stderr).to.include(": 2 messages").and.to.include("No job waits");
-      await idle.close();
-    });
-
     it("refuses a database that is not empty, until it is told to delete what is there", async () => {
       const there = await fresh(freshDatabase);
       const other = await open(there);
       await buildUsers(other, 1);
-      const connected = await restore(there, file, "--force");
-      expect(connected).to.include({ code: 1 });
-      expect(connected.stderr).to.include("An API, a worker or a backup is connected");
+      const connected = await restoreBackup(there.DATABASE_URL, file, { force: true }).catch((error: Error) => error);
+      expect(String(connected)).to.include("An API, a worker or a backup is connected");
       await other.close();
 
       const refused = await restore(there, file);
