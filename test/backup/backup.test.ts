@@ -7,6 +7,7 @@ import { expect } from "chai";
 import pg from "pg";
 import { restoreBackup } from "../../src/backup/restore-backup.ts";
 import { buildRoom, buildUsers, call, expectProblem, get, type Person, post, say, toRoom, toUser } from "../calls.ts";
+import { holdLocks } from "../locks.ts";
 import { runToEnd, type Settings } from "../processes.ts";
 import { emptyDatabase, freshDatabase, hasRedis } from "../services.ts";
 import { backends, buildWorld, type World } from "../world.ts";
@@ -174,22 +175,15 @@ for (const backend of backends) {
     if (backend !== backends.at(-1)) return;
 
     it("made while everybody sends is the state at one moment", async () => {
-      let [stopped, sent] = [false, 0];
-      const sending = (async () => {
-        while (!stopped) {
-          const sends = [ann, ben].map((who) => post(world, `${toRoom(room)}/messages`, { text: "more" }, who.id));
-          for (const { status } of await Promise.all(sends)) {
-            expect(status).to.equal(202);
-            sent++;
-          }
-        }
-      })();
-      while (sent < 50) await new Promise((resolve) => setImmediate(resolve));
       const busy = join(folder, "busy.backup");
-      const made = await backup(settingsOf(world), busy);
+      // In the middle of it: the log is written down, the messages are not.
+      const held = await holdLocks(world, "lock table memberships_history in access exclusive mode");
+      const making = backup(settingsOf(world), busy);
+      await held.isWaitedFor();
+      for (const text of ["more", "and more"]) await say(world, ann, toRoom(room), text);
+      await held.release();
+      const made = await making;
       expect(made, made.stderr).to.include({ code: 0 });
-      stopped = true;
-      await sending;
       const there = await fresh();
       expect(await restore(there, busy)).to.include({ code: 0 });
       const wrong = await query(
