@@ -92,6 +92,13 @@ describe("rooms and messages at the desk", () => {
     const again = await send("once");
     expect(again.body).to.include({ id: first.id, text: "" });
     expect(again.headers.get("idempotent-replayed")).to.equal("true");
+    // Accepted anew because nobody could be asked about the key: the worker finds it.
+    const id = world.deps.newId();
+    const acceptedAt = new Date().toISOString();
+    const data = { senderId: ann.id, roomId: room.id, text: "once", clientKey: `key-${room.id}`, acceptedAt };
+    await world.deps.backend.queues[0]!.add("message.send", data, { jobId: id });
+    const task = (await get(world, `/v1/tasks/${id}?wait=20`, ann.id)).body;
+    expect({ state: task.state, result: task.result?.id }).to.deep.equal({ state: "done", result: first.id });
   });
 
   it("a read that waits is not woken by a message that is deleted before it is read", async () => {
