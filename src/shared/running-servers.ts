@@ -11,7 +11,6 @@ export interface RunningServers {
   /** Empty where Postgres carries the queue. */
   readonly REDIS_URL: string;
   readonly QUEUE_NAME: string;
-  readonly QUEUE_SHARDS: string;
 }
 
 /** Passwords stand in the addresses: nobody else may read it. */

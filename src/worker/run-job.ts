@@ -4,7 +4,6 @@ import { problemOf } from "../shared/errors.ts";
 import { type JobName, jobs } from "../shared/jobs/catalog.ts";
 import { type GroupedSend, SEND_GROUP, sendGroup } from "../shared/jobs/groups.ts";
 import type { Logger } from "../shared/logger.ts";
-import type { Tracing } from "../shared/tracing/tracing.ts";
 import type { Batcher } from "./batcher.ts";
 import type { Outcome, TakenJob } from "./task.ts";
 import { tellAlone } from "./task-log.ts";
@@ -17,7 +16,6 @@ interface Runs {
   readonly batcher: Batcher;
   readonly queue: Queue;
   readonly log: Logger;
-  readonly tracing?: Tracing | undefined;
 }
 
 /** A refusal is an answer and therefore final; anything else is an accident and is tried again. */
@@ -25,16 +23,10 @@ export function createProcessor(runs: Runs): Processor {
   return async (job) => {
     if (job.name === SEND_GROUP) return runGroup(job, runs);
     const taken = parseJob(job);
-    const outcome = await runTask(taken, runs);
+    const outcome = await runs.batcher.run(taken);
     if (outcome.problem) throw new Refusal(JSON.stringify(problemOf(outcome.problem, taken.data.requestId)));
     return outcome.result;
   };
-}
-
-/** One that has travelled with others goes on with its own trace, and else with that of its job. */
-function runTask(task: TakenJob, { batcher, tracing }: Runs): Promise<Outcome> {
-  const trace = "trace" in task.data ? task.data.trace : undefined;
-  return tracing && trace !== undefined ? tracing.within(trace, () => batcher.run(task)) : batcher.run(task);
 }
 
 /** Data that does not parse now will not parse in ten seconds either. */
@@ -64,14 +56,14 @@ export async function goOnAlone(sends: readonly GroupedSend[], queue: Queue): Pr
 }
 
 /** Under its own id; or cancelled, which is as final. */
-async function isStored({ id, ...data }: GroupedSend, attempts: number, runs: Runs): Promise<boolean> {
+async function isStored({ id, ...data }: GroupedSend, attempts: number, { batcher, log }: Runs): Promise<boolean> {
   const task: TakenJob = { id, name: "message.send", data, attempts, grouped: true };
   try {
-    const outcome = await runTask(task, runs);
+    const outcome = await batcher.run(task);
     if (isEnd(outcome, id)) return true;
-    tellAlone(runs.log, task, outcome.problem?.code ?? "stored before under its key");
+    tellAlone(log, task, outcome.problem?.code ?? "stored before under its key");
   } catch (error) {
-    tellAlone(runs.log, task, String(error));
+    tellAlone(log, task, String(error));
   }
   return false;
 }

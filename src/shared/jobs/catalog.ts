@@ -17,8 +17,6 @@ export const jobs = {
     clientKey: z.string().nullable(),
     acceptedAt: z.iso.datetime(),
     requestId,
-    // The trace of a send that travels with others; that of a job is BullMQ's.
-    trace: z.string().optional(),
   }),
   "messages.seen": z.object({
     userId,
