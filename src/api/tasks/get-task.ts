@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Job } from "bullmq";
 import { oneRow, rows } from "../../shared/db/database.ts";
 import { type MessageRow, messageColumns, seenByCount } from "../../shared/db/message-row.ts";
@@ -31,12 +32,25 @@ export async function getTask({ id, waitMs, senderId, gone }: GetTask, deps: Api
   try {
     const task = await look(id, senderId, deps);
     if (!waiting || isFinal(task)) return task;
-    const settled = await deps.waits.during("task", gone, waiting.settled);
+    const ending = endOf(task, waiting.settled, () => look(id, senderId, deps));
+    const settled = await deps.waits.during("task", gone, ending);
     return settled ? endedBy(settled, await look(id, senderId, deps)) : task;
   } finally {
     waiting?.cancel();
   }
 }
+
+/** Nothing shows that a mark has ended before the queue says so; one that was running may have been told already. */
+async function endOf(task: TaskView, told: Promise<Settled | undefined>, lookAgain: () => Promise<TaskView>) {
+  if (task.kind !== "messages.seen" || task.state !== "running") return told;
+  for (;;) {
+    const settled = await Promise.race([told, sleep(LOOK_AGAIN_MS, "again" as const)]);
+    if (settled !== "again") return settled;
+    if (isFinal(await lookAgain())) return "silent";
+  }
+}
+
+const LOOK_AGAIN_MS = 200;
 
 const notFound = (id: string): AppError => new AppError("task_not_found", `No task ${id.slice(0, 60)} is known to you`);
 const isFinal = ({ state }: TaskView): boolean => state === "done" || state === "failed";
