@@ -8,6 +8,7 @@ import { answerErrors, answerUnknownPath } from "./http/errors.ts";
 import { mount } from "./http/mount.ts";
 import { requestLog } from "./http/request-log.ts";
 import { allowOrigins, assertFromHere, securityHeaders } from "./http/security.ts";
+import { traceRequests } from "./http/trace-requests.ts";
 import { answerMetrics } from "./metrics/answer-metrics.ts";
 import { countRequests } from "./metrics/traffic.ts";
 import { routes } from "./routes.ts";
@@ -20,6 +21,7 @@ export function createApp(deps: ApiDeps): Koa {
   app.maxIpsCount = 1; // the address that the proxy itself saw: what stands before it anybody may have made up
   app.silent = true; // what goes wrong is logged once, by answerErrors
   app.use(requestLog(deps)); // first: every answer has a request id and a line in the log
+  if (deps.tracing) app.use(traceRequests(deps.tracing, routes)); // what is below is a part of the request's trace
   app.use(countRequests(deps)); // also what is refused further down
   app.use(securityHeaders()); // also on what is answered as an error
   if (deps.env.CORS_ORIGINS.length > 0) app.use(allowOrigins(deps.env.CORS_ORIGINS)); // pages of these may call

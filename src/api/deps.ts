@@ -43,7 +43,7 @@ export interface ApiDeps extends Deps {
 }
 
 export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
-  const deps = await openDeps(options);
+  const deps = await openDeps({ ...options, service: "parley-api" });
   const hub = new Hub(deps.now);
   const ephemeral = new Ephemerals({ ...deps, hub }, deps.newId());
   const directory = new Directory(deps.em);

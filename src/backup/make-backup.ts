@@ -79,8 +79,8 @@ async function headerOf(client: pg.Client): Promise<Header> {
   return { parley_backup: 1, made_at, migrations: rows.map(({ name }) => name), tables };
 }
 
-/** In the database, which is about what it is as text. */
+/** In the database when it was last looked at, which is about what it is as text. */
 async function sizeOf(client: pg.Client, { tables }: Header): Promise<number> {
-  const sql = "select coalesce(sum(pg_relation_size(oid)), 0)::float8 as bytes from pg_class where relname = any($1)";
+  const sql = "select sum(relpages)::float8 * 8192 as bytes from pg_class where relname = any($1)";
   return (await client.query<{ bytes: number }>(sql, [tables.map(({ name }) => name)])).rows[0]!.bytes;
 }

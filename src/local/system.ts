@@ -94,8 +94,8 @@ export class System {
   }
 
   #tellServers({ DATABASE_URL = "", REDIS_URL = "" }: NodeJS.ProcessEnv): Promise<void> {
-    const { DATA_DIR, QUEUE_NAME } = this.#options.env;
-    return tellServers(DATA_DIR, { DATABASE_URL, REDIS_URL, QUEUE_NAME });
+    const { DATA_DIR, QUEUE_NAME, QUEUE_SHARDS } = this.#options.env;
+    return tellServers(DATA_DIR, { DATABASE_URL, REDIS_URL, QUEUE_NAME, QUEUE_SHARDS: String(QUEUE_SHARDS) });
   }
 
   async #server(provide: () => Promise<Server>): Promise<Server> {

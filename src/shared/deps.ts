@@ -9,6 +9,7 @@ import { createIds } from "./ids.ts";
 import type { Logger } from "./logger.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { tellShared } from "./metrics/shared-figures.ts";
+import { openTracing, type Tracing } from "./tracing/tracing.ts";
 
 /** What every process has: settings, database, queue and store, time and ids. */
 export interface Deps {
@@ -23,26 +24,33 @@ export interface Deps {
   readonly newId: () => string;
   /** What is told to Prometheus. */
   readonly metrics: Metrics;
+  /** Undefined where no traces are wanted. */
+  readonly tracing?: Tracing | undefined;
 }
 
-export interface DepsOptions extends PoolManners {
+export interface DepsOptions extends Omit<PoolManners, "tracing"> {
   readonly env: Env;
   readonly log: Logger;
   readonly closers: Closers;
+  /** What its traces call it. */
+  readonly service?: string;
 }
 
-export async function openDeps({ env, log, closers, ...manners }: DepsOptions): Promise<Deps> {
+export async function openDeps({ env, log, closers, service = "parley", ...manners }: DepsOptions): Promise<Deps> {
   if (!env.DATABASE_URL) throw new Error("DATABASE_URL is not set");
-  const orm = await openDatabase({ url: env.DATABASE_URL, poolSize: env.DATABASE_POOL, log, ...manners });
+  // First, so that it is closed last and tells of all that happens until then.
+  const tracing = await openTracing({ env, log, closers, service });
+  const database = { url: env.DATABASE_URL, poolSize: env.DATABASE_POOL, log, tracing };
+  const orm = await openDatabase({ ...database, ...manners });
   closers.add("database", () => orm.close());
   await databaseReady(orm.em, log);
-  const backend = await openBackend({ env, em: orm.em, closers, log });
+  const backend = await openBackend({ env, em: orm.em, closers, log, tracing });
   const clock = new SharedClock(() => backend.sharedTime());
   await clock.start();
   closers.add("clock", async () => clock.stop());
   const metrics = new Metrics();
   tellShared(metrics, { em: orm.em, backend, now: clock.now });
-  return { env, log, em: orm.em, backend, now: clock.now, newId: createIds(clock.now), metrics };
+  return { env, log, em: orm.em, backend, now: clock.now, newId: createIds(clock.now), metrics, tracing };
 }
 
 const WAIT_MS = { first: 200, most: 1_000 };

@@ -85,6 +85,23 @@ export const envSchema = z.object({
   QUEUE_SHARDS: z.coerce.number().int().min(1).max(MOST_SHARDS).default(1),
   // Above the sum of what one API or worker keeps busy at once; Postgres allows 100 by default.
   DATABASE_POOL: z.coerce.number().int().min(2).max(200).default(10),
+  // Where traces are told, if anywhere. What else its exporter asks of the environment is its own (headers, time-outs).
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .string()
+    .refine((url) => /^https?:$/.test(URL.parse(url)?.protocol ?? ""), "must look like http://collector:4318")
+    .optional(),
+  OTEL_SERVICE_NAME: z.string().min(1).max(100).optional(),
+  OTEL_TRACES_SAMPLER: z
+    .enum([
+      "always_on",
+      "always_off",
+      "traceidratio",
+      "parentbased_always_on",
+      "parentbased_always_off",
+      "parentbased_traceidratio",
+    ])
+    .default("parentbased_always_on"),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce.number().min(0).max(1).default(1),
   // Where a worker tells how it is; it needs no port for its work.
   WORKER_PORT: port.optional(),
   // Whoever scrapes shows it as a bearer token, so it is of characters that a header may have.

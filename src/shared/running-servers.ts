@@ -11,6 +11,7 @@ export interface RunningServers {
   /** Empty where Postgres carries the queue. */
   readonly REDIS_URL: string;
   readonly QUEUE_NAME: string;
+  readonly QUEUE_SHARDS: string;
 }
 
 /** Passwords stand in the addresses: nobody else may read it. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type EntityManager, isDatabaseAway, violatedConstraint } from "../shared/db/database.ts";
 import type { Logger } from "../shared/logger.ts";
+import type { Tracing } from "../shared/tracing/tracing.ts";
 import { type StoredBatch, storeBatch } from "./store-batch.ts";
 import type { Outcome, TakenJob } from "./task.ts";
 import { tellDone } from "./task-log.ts";
@@ -12,8 +13,17 @@ const AWAY_WAIT_MS = { first: 50, most: 1_000 };
 
 interface Waiting {
   readonly job: TakenJob;
+  /** The trace that it is a part of. */
+  readonly trace: unknown;
   settle(outcome: Outcome): void;
   fail(error: unknown): void;
+}
+
+interface BatcherOptions {
+  readonly em: EntityManager;
+  readonly log: Logger;
+  readonly figures: WorkFigures;
+  readonly tracing?: Tracing | undefined;
 }
 
 /**
@@ -24,19 +34,21 @@ export class Batcher {
   readonly #em: EntityManager;
   readonly #log: Logger;
   readonly #figures: WorkFigures;
+  readonly #tracing: Tracing | undefined;
   #waiting: Waiting[] = [];
   #running = false;
   #stopped = false;
 
-  constructor(options: { em: EntityManager; log: Logger; figures: WorkFigures }) {
+  constructor(options: BatcherOptions) {
     this.#em = options.em;
     this.#log = options.log;
     this.#figures = options.figures;
+    this.#tracing = options.tracing;
   }
 
   run(job: TakenJob): Promise<Outcome> {
     return new Promise((settle, fail) => {
-      this.#waiting.push({ job, settle, fail });
+      this.#waiting.push({ job, trace: this.#tracing?.active(), settle, fail });
       if (!this.#running) void this.#drain();
     });
   }
@@ -57,7 +69,7 @@ export class Batcher {
     const startedAt = performance.now();
     const jobs = batch.map(({ job }) => job);
     try {
-      const { outcomes, messages } = await this.#storeWhenPossible(jobs);
+      const { outcomes, messages } = await this.#storeTraced(batch, jobs);
       this.#figures.batch(jobs, outcomes, messages);
       for (const { job, settle } of batch) settle(outcomes.get(job.id)!);
       const done = jobs.filter(({ id }) => !outcomes.get(id)!.problem);
@@ -68,6 +80,15 @@ export class Batcher {
       await this.#store(batch.slice(0, middle));
       await this.#store(batch.slice(middle));
     }
+  }
+
+  #storeTraced(batch: readonly Waiting[], jobs: readonly TakenJob[]): Promise<StoredBatch> {
+    const store = () => this.#storeWhenPossible(jobs);
+    if (!this.#tracing) return store();
+    return this.#tracing.batch(
+      batch.map(({ trace }) => trace),
+      store,
+    );
   }
 
   /** A database that is away, or full, is nobody's fault and costs no attempt: the batch waits for it, locks renewed. */

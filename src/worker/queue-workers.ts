@@ -50,8 +50,8 @@ export class QueueWorkers {
   }
 
   #open(queue: Queue): Worker {
-    const { log, backend, batcher, figures } = this.#deps;
-    const worker = backend.createWorker(queue, createProcessor({ batcher, queue, log }));
+    const { log, backend, batcher, figures, tracing } = this.#deps;
+    const worker = backend.createWorker(queue, createProcessor({ batcher, queue, log, tracing }));
     worker.on("error", (error) => log.warn({ reason: error.message }, "worker"));
     worker.on("stalled", (id) => log.warn({ task: id }, "a job was left behind by a dead worker and runs again"));
     worker.on("failed", (job, error) => {

@@ -4,6 +4,7 @@ import { problemOf } from "../shared/errors.ts";
 import { type JobName, jobs } from "../shared/jobs/catalog.ts";
 import { type GroupedSend, SEND_GROUP, sendGroup } from "../shared/jobs/groups.ts";
 import type { Logger } from "../shared/logger.ts";
+import type { Tracing } from "../shared/tracing/tracing.ts";
 import type { Batcher } from "./batcher.ts";
 import type { Outcome, TakenJob } from "./task.ts";
 import { tellAlone } from "./task-log.ts";
@@ -16,6 +17,7 @@ interface Runs {
   readonly batcher: Batcher;
   readonly queue: Queue;
   readonly log: Logger;
+  readonly tracing?: Tracing | undefined;
 }
 
 /** A refusal is an answer and therefore final; anything else is an accident and is tried again. */
@@ -23,10 +25,16 @@ export function createProcessor(runs: Runs): Processor {
   return async (job) => {
     if (job.name === SEND_GROUP) return runGroup(job, runs);
     const taken = parseJob(job);
-    const outcome = await runs.batcher.run(taken);
+    const outcome = await runTask(taken, runs);
     if (outcome.problem) throw new Refusal(JSON.stringify(problemOf(outcome.problem, taken.data.requestId)));
     return outcome.result;
   };
+}
+
+/** One that has travelled with others goes on with its own trace, and else with that of its job. */
+function runTask(task: TakenJob, { batcher, tracing }: Runs): Promise<Outcome> {
+  const trace = "trace" in task.data ? task.data.trace : undefined;
+  return tracing && trace !== undefined ? tracing.within(trace, () => batcher.run(task)) : batcher.run(task);
 }
 
 /** Data that does not parse now will not parse in ten seconds either. */
@@ -56,14 +64,14 @@ export async function goOnAlone(sends: readonly GroupedSend[], queue: Queue): Pr
 }
 
 /** Under its own id; or cancelled, which is as final. */
-async function isStored({ id, ...data }: GroupedSend, attempts: number, { batcher, log }: Runs): Promise<boolean> {
+async function isStored({ id, ...data }: GroupedSend, attempts: number, runs: Runs): Promise<boolean> {
   const task: TakenJob = { id, name: "message.send", data, attempts, grouped: true };
   try {
-    const outcome = await batcher.run(task);
+    const outcome = await runTask(task, runs);
     if (isEnd(outcome, id)) return true;
-    tellAlone(log, task, outcome.problem?.code ?? "stored before under its key");
+    tellAlone(runs.log, task, outcome.problem?.code ?? "stored before under its key");
   } catch (error) {
-    tellAlone(log, task, String(error));
+    tellAlone(runs.log, task, String(error));
   }
   return false;
 }

@@ -7,6 +7,7 @@ import { expect } from "chai";
 import pg from "pg";
 import { restoreBackup } from "../../src/backup/restore-backup.ts";
 import { buildRoom, buildUsers, call, expectProblem, get, type Person, post, say, toRoom, toUser } from "../calls.ts";
+import { holdLocks } from "../locks.ts";
 import { runToEnd, type Settings } from "../processes.ts";
 import { emptyDatabase, freshDatabase, hasRedis } from "../services.ts";
 import { backends, buildWorld, type World } from "../world.ts";
@@ -145,37 +146,6 @@ for (const backend of backends) {
       await second.close();
     });
 
-    it("made while everybody sends is the state at one moment", async () => {
-      let [stopped, sent] = [false, 0];
-      const sending = (async () => {
-        while (!stopped) {
-          const sends = [ann, ben].map((who) => post(world, `${toRoom(room)}/messages`, { text: "more" }, who.id));
-          for (const { status } of await Promise.all(sends)) {
-            expect(status).to.equal(202);
-            sent++;
-          }
-        }
-      })();
-      while (sent < 50) await new Promise((resolve) => setImmediate(resolve));
-      const busy = join(folder, "busy.backup");
-      const made = await backup(settingsOf(world), busy);
-      expect(made, made.stderr).to.include({ code: 0 });
-      stopped = true;
-      await sending;
-      const there = await fresh();
-      expect(await restore(there, busy)).to.include({ code: 0 });
-      const wrong = await query(
-        there.DATABASE_URL,
-        `select 'the log has gaps' from log_head where head <> (select count(*) from log) or head <> (select max(pos) from log)
-         union all select 'a room has gaps' from rooms r
-           where last_seq <> (select count(*) from messages m where m.room_id = r.id)
-             or last_seq <> (select coalesce(max(seq), 0) from messages m where m.room_id = r.id)
-         union all select 'a message without an entry' from messages m
-           where not exists (select from log l where l.pos = m.pos and l.message_id = m.id)`,
-      );
-      expect(wrong).to.deep.equal([]);
-    });
-
     it("says how many jobs are not in it, or waits for them; a restore does not touch those of another system", async () => {
       const idle = await buildWorld({ backend, worker: false, env: secret });
       const [dan] = (await buildUsers(idle, 1)) as [Person];
@@ -201,13 +171,39 @@ for (const backend of backends) {
       await idle.close();
     });
 
+    // Whichever carries the queue.
+    if (backend !== backends.at(-1)) return;
+
+    it("made while everybody sends is the state at one moment", async () => {
+      const busy = join(folder, "busy.backup");
+      // In the middle of it: the log is written down, the messages are not.
+      const held = await holdLocks(world, "lock table memberships_history in access exclusive mode");
+      const making = backup(settingsOf(world), busy);
+      await held.isWaitedFor();
+      for (const text of ["more", "and more"]) await say(world, ann, toRoom(room), text);
+      await held.release();
+      const made = await making;
+      expect(made, made.stderr).to.include({ code: 0 });
+      const there = await fresh();
+      expect(await restore(there, busy)).to.include({ code: 0 });
+      const wrong = await query(
+        there.DATABASE_URL,
+        `select 'the log has gaps' from log_head where head <> (select count(*) from log) or head <> (select max(pos) from log)
+         union all select 'a room has gaps' from rooms r
+           where last_seq <> (select count(*) from messages m where m.room_id = r.id)
+             or last_seq <> (select coalesce(max(seq), 0) from messages m where m.room_id = r.id)
+         union all select 'a message without an entry' from messages m
+           where not exists (select from log l where l.pos = m.pos and l.message_id = m.id)`,
+      );
+      expect(wrong).to.deep.equal([]);
+    });
+
     it("refuses a database that is not empty, until it is told to delete what is there", async () => {
       const there = await fresh(freshDatabase);
       const other = await open(there);
       await buildUsers(other, 1);
-      const connected = await restore(there, file, "--force");
-      expect(connected).to.include({ code: 1 });
-      expect(connected.stderr).to.include("An API, a worker or a backup is connected");
+      const connected = await restoreBackup(there.DATABASE_URL, file, { force: true }).catch((error: Error) => error);
+      expect(String(connected)).to.include("An API, a worker or a backup is connected");
       await other.close();
 
       const refused = await restore(there, file);

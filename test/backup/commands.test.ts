@@ -37,14 +37,10 @@ describe("npm run backup and npm run restore", function () {
       const help = await runToEnd(script, ["--help"], {});
       expect(help).to.include({ code: 0, stderr: "" });
       for (const word of words) expect(help.stdout).to.include(word);
-      const calls = [[], ["a", "b"], ["a", "--x"]];
-      for (const wrong of await Promise.all(calls.map((args) => runToEnd(script, args, settings())))) {
-        expect(wrong).to.include({ code: 1, stdout: "" });
-        expect(wrong.stderr).to.include("Usage: npm run");
-      }
     }
-    const away = { DATABASE_URL: "postgres://x:x@127.0.0.1:1/x" };
-    expect(await runToEnd("src/backup.ts", [join(folder, "x")], away)).to.include({ code: 1, stdout: "" });
+    const wrong = await runToEnd("src/backup.ts", ["a", "--x"], settings());
+    expect(wrong).to.include({ code: 1, stdout: "" });
+    expect(wrong.stderr).to.include("Usage: npm run").and.to.include("'--x'");
     const noData = await runToEnd("src/backup.ts", [join(folder, "x")], { DATA_DIR: join(folder, "none") });
     expect(noData.stderr).to.include("DATABASE_URL");
   });
@@ -96,8 +92,6 @@ describe("npm run backup and npm run restore", function () {
     const restored = await runToEnd("src/restore.ts", [file], own);
     expect(restored, restored.stderr).to.include({ code: 0 });
     const [all] = /\d+ rows in all/.exec(restored.stdout)!;
-    const again = await runToEnd("src/restore.ts", [file], own);
-    expect(again.stderr).to.include("not empty");
     const made = await runToEnd("src/backup.ts", [join(folder, "again")], own);
     expect(made, made.stderr).to.include({ code: 0 });
     expect(made.stdout).to.include(all);

@@ -135,6 +135,19 @@ describe("the dashboard and the alerts", () => {
   });
 });
 
+describe("Prometheus", () => {
+  it("looks for the processes of docker-compose.yml where they listen", () => {
+    const { services } = parse(readFileSync(new URL("../../docker-compose.yml", import.meta.url), "utf8"), {
+      merge: true,
+    });
+    const listening = { api: services.api.environment.PORT, worker: services.worker.environment.WORKER_PORT };
+    const asked = prometheus.scrape_configs.flatMap(({ dns_sd_configs }) =>
+      dns_sd_configs.flatMap(({ names, port }) => names.map((name) => [name, port])),
+    );
+    expect(Object.fromEntries(asked)).to.deep.equal(listening);
+  });
+});
+
 describe("the dashboard", () => {
   it("numbers its panels, each once", () => {
     const ids = dashboard.panels.map(({ id }) => id);

@@ -1,4 +1,7 @@
 import { expect } from "chai";
+import { connectRedis, forWorkers } from "../../src/shared/backend/redis-connections.ts";
+import { parseRedisUrl } from "../../src/shared/backend/redis-url.ts";
+import { createRedisStore } from "../../src/shared/store/redis-store.ts";
 import { failOver, type System, startSystem, tell } from "./failover.ts";
 import { clusterUrl, masterOf, type Server, Servers } from "./servers.ts";
 
@@ -39,6 +42,23 @@ describe("on a Redis Cluster of three masters", function () {
     }
     expect(await talk.stop()).to.deep.equal([]);
     await talk.expectStoredInOrder([]);
+  });
+
+  it("what is kept for a while is kept wherever its key belongs, and several are asked for at once", async () => {
+    const redis = connectRedis(parseRedisUrl(clusterUrl(nodes)), forWorkers);
+    try {
+      const store = createRedisStore(redis, "kept");
+      const names = Array.from({ length: 30 }, (_, i) => `name-${i}`);
+      await Promise.all(names.map((name) => store.set(name, `of ${name}`, 60_000)));
+      expect(await store.getMany([...names, "nobody"])).to.deep.equal([...names.map((name) => `of ${name}`), null]);
+      expect(await store.getMany([])).to.deep.equal([]);
+      expect(await store.setIfAbsent("name-1", "another", 60_000)).to.equal("of name-1");
+      expect(await store.take("name-2")).to.equal("of name-2");
+      await store.clear();
+      expect(await store.getMany(names)).to.deep.equal(names.map(() => null));
+    } finally {
+      redis.disconnect();
+    }
   });
 
   it("a dead master is replaced: sends and polls go on, nothing is lost that its replica had", async () => {

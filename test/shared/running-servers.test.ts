@@ -14,7 +14,7 @@ describe("a command beside a system that runs on this machine", () => {
     world = await buildWorld();
     DATA_DIR = await mkdtemp(join(tmpdir(), "parley-test-"));
     const { DATABASE_URL = "", REDIS_URL = "", QUEUE_NAME } = world.env;
-    await tellServers(DATA_DIR, { DATABASE_URL, REDIS_URL, QUEUE_NAME });
+    await tellServers(DATA_DIR, { DATABASE_URL, REDIS_URL, QUEUE_NAME, QUEUE_SHARDS: "1" });
   });
   after(async () => {
     await world.close();

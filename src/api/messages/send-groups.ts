@@ -56,7 +56,9 @@ export class SendGroups {
   /** Once this resolves the send is kept by the queue; the same id again changes nothing. */
   add(id: string, data: SendJob, queue: Queue): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#waiting.push({ queue, send: { ...data, id }, accepted: resolve, refused: reject });
+    const { tracing } = this.#deps;
+    const send = tracing ? { ...data, id, trace: tracing.carry() } : { ...data, id };
+    this.#waiting.push({ queue, send, accepted: resolve, refused: reject });
     this.#schedule();
     return promise;
   }
@@ -85,7 +87,7 @@ export class SendGroups {
   async #put(queue: Queue, groupId: string, members: readonly Waiting[]): Promise<void> {
     this.#size = REMEMBERED * this.#size + (1 - REMEMBERED) * members.length;
     try {
-      await this.#enqueue(
+      await this.#enqueueTraced(
         queue,
         groupId,
         members.map(({ send }) => send),
@@ -95,6 +97,14 @@ export class SendGroups {
     } catch (error) {
       for (const { refused } of members) refused(error);
     }
+  }
+
+  /** A job goes on with the trace of its first send; each of the others takes its own along. */
+  #enqueueTraced(queue: Queue, groupId: string, [first, ...others]: readonly GroupedSend[]): Promise<void> {
+    const { tracing } = this.#deps;
+    const { trace, ...untraced } = first!;
+    const enqueue = () => this.#enqueue(queue, groupId, [untraced, ...others]);
+    return tracing ? tracing.within(trace, enqueue) : enqueue();
   }
 
   #enqueue(queue: Queue, groupId: string, sends: readonly GroupedSend[]): Promise<void> {

@@ -106,7 +106,7 @@ export class Socket {
       const frame = readFrame(data.toString("utf8"));
       ref = frame.ref;
       await this.#admit(frame.event);
-      await this.#answer(frame);
+      await this.#answerTraced(frame);
     } catch (cause) {
       if (cause instanceof FrameError) ref = cause.ref;
       const { log } = this.#scope.deps;
@@ -125,6 +125,16 @@ export class Socket {
       throw new AppError("insufficient_scope", `The key needs the scope ${cost.scope}`);
     await deps.limits.take(cost.budget, caller.id, client.address);
     this.#refusals = 0;
+  }
+
+  #answerTraced(frame: Incoming): Promise<void> {
+    const { tracing } = this.#scope.deps;
+    // Who subscribes reads on, which is no request.
+    if (!tracing || frame.event === "subscribe") return this.#answer(frame);
+    return tracing.serve(`frame ${frame.event}`, {}, (span) => {
+      span.setAttributes({ "enduser.id": String(this.#scope.caller.id), "parley.request_id": this.#requestId });
+      return this.#answer(frame);
+    });
   }
 
   async #answer({ event, data, ref }: Incoming): Promise<void> {

@@ -6,6 +6,7 @@ import type { Env } from "../env.ts";
 import { jobOptions, workerOptions } from "../jobs/catalog.ts";
 import type { Logger } from "../logger.ts";
 import type { Store } from "../store/store.ts";
+import type { Tracing } from "../tracing/tracing.ts";
 
 /** What carries the queue and the key-value needs. Nothing outside this folder knows which one it is. */
 export interface Backend {
@@ -48,7 +49,12 @@ export interface BackendOptions {
   readonly em: EntityManager;
   readonly closers: Closers;
   readonly log: Logger;
+  readonly tracing?: Tracing | undefined;
 }
+
+/** For queues and workers: they ask whether there is any for whatever they do. */
+export const telemetryOf = ({ tracing }: Pick<BackendOptions, "tracing">) =>
+  tracing ? { telemetry: tracing.telemetry } : {};
 
 export const defaultJobOptions: NonNullable<QueueOptions["defaultJobOptions"]> = jobOptions;
 

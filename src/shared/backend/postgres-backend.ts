@@ -5,14 +5,21 @@ import { RateLimiterPostgres } from "rate-limiter-flexible";
 import { oneRow, rows } from "../db/database.ts";
 import { createPostgresStore } from "../store/postgres-store.ts";
 import { within } from "../within.ts";
-import { type Backend, type BackendOptions, defaultJobOptions, limiterOptions, workerOptionsFor } from "./backend.ts";
+import {
+  type Backend,
+  type BackendOptions,
+  defaultJobOptions,
+  limiterOptions,
+  telemetryOf,
+  workerOptionsFor,
+} from "./backend.ts";
 import { Shards } from "./shards.ts";
 
 const COUNT_WITHIN_MS = 500;
 /** BullMQ's own schema lives beside ours, in a namespace of its own. */
 const SCHEMA = "bullmq";
 
-export async function openPostgres({ env, em, closers, log }: BackendOptions): Promise<Backend> {
+export async function openPostgres({ env, em, closers, log, tracing }: BackendOptions): Promise<Backend> {
   if (!env.DATABASE_URL) throw new Error("DATABASE_URL is not set");
   const connection: PostgresConnectionOptions = {
     connectionString: env.DATABASE_URL,
@@ -21,11 +28,13 @@ export async function openPostgres({ env, em, closers, log }: BackendOptions): P
     max: Math.max(2, Math.ceil(env.DATABASE_POOL / env.QUEUE_SHARDS)),
     connectionTimeoutMillis: 2_000,
   };
+  const telemetry = telemetryOf({ tracing });
+  const queueOptions = { connection, defaultJobOptions, ...telemetry };
   const shards = new Shards({
     env,
     log,
     closers,
-    open: (name) => new Queue(name, { connection, defaultJobOptions }, createPostgresBackend) as unknown as Queue,
+    open: (name) => new Queue(name, queueOptions, createPostgresBackend) as unknown as Queue,
     async holdingJobs(names) {
       return (await rows<{ name: string }>(em, holdingJobsSql, [names])).map(({ name }) => name);
     },
@@ -54,7 +63,12 @@ export async function openPostgres({ env, em, closers, log }: BackendOptions): P
     },
     createLimiter: (options) => new RateLimiterPostgres({ ...inTable, ...limiterOptions(env, options) }),
     createWorker: ({ name }, process) =>
-      new Worker(name, process, { connection, ...workerOptionsFor(env) }, createPostgresBackend) as unknown as Worker,
+      new Worker(
+        name,
+        process,
+        { connection, ...workerOptionsFor(env), ...telemetry },
+        createPostgresBackend,
+      ) as unknown as Worker,
   };
 }
 

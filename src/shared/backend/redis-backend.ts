@@ -1,7 +1,14 @@
 import { Queue, Worker } from "bullmq";
 import { RateLimiterRedis } from "rate-limiter-flexible";
 import { createRedisStore } from "../store/redis-store.ts";
-import { type Backend, type BackendOptions, defaultJobOptions, limiterOptions, workerOptionsFor } from "./backend.ts";
+import {
+  type Backend,
+  type BackendOptions,
+  defaultJobOptions,
+  limiterOptions,
+  telemetryOf,
+  workerOptionsFor,
+} from "./backend.ts";
 import {
   connectRedis,
   forRequests,
@@ -21,7 +28,7 @@ const HOLDING = ["wait", "active", "delayed", "prioritized", "paused", "failed"]
 /** The hash tag keeps every key of a queue on one node of a cluster. */
 const tagOf = (queueName: string): string => `{${queueName}}`;
 
-export async function openRedis(url: string, { env, closers, log }: BackendOptions): Promise<Backend> {
+export async function openRedis(url: string, { env, closers, log, tracing }: BackendOptions): Promise<Backend> {
   const place = parseRedisUrl(url);
   const open = (manners: Manners): RedisClient => {
     const redis = connectRedis(place, manners);
@@ -32,12 +39,13 @@ export async function openRedis(url: string, { env, closers, log }: BackendOptio
   };
   const redis = open(forRequests);
   await ready(redis);
+  const telemetry = telemetryOf({ tracing });
+  const queueOptions = { connection: redis, defaultJobOptions, skipWaitingForReady: true, ...telemetry };
   const shards = new Shards({
     env,
     log,
     closers,
-    open: (name) =>
-      new Queue(name, { connection: redis, prefix: tagOf(name), defaultJobOptions, skipWaitingForReady: true }),
+    open: (name) => new Queue(name, { ...queueOptions, prefix: tagOf(name) }),
     holdingJobs: (names) => holdingJobs(redis, names),
   });
   await shards.start();
@@ -66,7 +74,8 @@ export async function openRedis(url: string, { env, closers, log }: BackendOptio
     createWorker({ name }, process) {
       // What waits for jobs has a connection of its own besides, for each queue.
       forAllWorkers ??= open(forWorkers);
-      return new Worker(name, process, { connection: forAllWorkers, prefix: tagOf(name), ...workerOptionsFor(env) });
+      const options = { ...workerOptionsFor(env), ...telemetry };
+      return new Worker(name, process, { connection: forAllWorkers, prefix: tagOf(name), ...options });
     },
   };
 }

@@ -17,6 +17,8 @@ export const jobs = {
     clientKey: z.string().nullable(),
     acceptedAt: z.iso.datetime(),
     requestId,
+    // The trace of a send that travels with others; that of a job is BullMQ's.
+    trace: z.string().optional(),
   }),
   "messages.seen": z.object({
     userId,
