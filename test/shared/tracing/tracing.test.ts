@@ -1,7 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { expect } from "chai";
+import { pino } from "pino";
+import { CollectorExporter } from "../../../src/shared/tracing/collector-exporter.ts";
 import { buildRoom, buildUsers, call, get, type Person, toRoom } from "../../calls.ts";
 import { type Started, startApi, startWorkerProcess } from "../../processes.ts";
 import { freshDatabase, hasRedis, services } from "../../services.ts";
@@ -191,5 +194,33 @@ describe("without a collector", () => {
     for (const process of started) process.signal("SIGTERM");
     for (const process of started.splice(0)) expect(await process.exited).to.equal(0);
     expect(performance.now() - since).to.be.lessThan(8_000);
+  });
+});
+
+describe("a collector that refuses what it is told", () => {
+  it("is told of once in the log, and once when it takes it again", async () => {
+    let status = 400;
+    const server = createHttpServer((request, response) => {
+      request.resume().on("end", () => response.writeHead(status, { "Content-Type": "application/json" }).end("{}"));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as { port: number };
+    const lines: { level: number; msg: string }[] = [];
+    const log = pino({}, { write: (line) => void lines.push(JSON.parse(line)) });
+    const exporter = new CollectorExporter(`http://127.0.0.1:${port}/`, log);
+    const tell = () => new Promise((resolve) => exporter.export([], resolve));
+    for (const answer of [400, 400, 200, 200]) {
+      status = answer;
+      await tell();
+    }
+    await exporter.shutdown();
+    server.closeAllConnections();
+    server.close();
+    expect(lines.map(({ level }) => level)).to.deep.equal([40, 30]);
+    expect(lines.map(({ msg }) => msg)).to.deep.equal([
+      "traces can't be told to the collector",
+      "traces are told to the collector again",
+    ]);
   });
 });
