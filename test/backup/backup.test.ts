@@ -116,8 +116,9 @@ for (const backend of backends) {
         .to.match(/: 3 messages, \d+ rows in all/)
         .and.to.include("No job waits in the queue");
       expect((await stat(file)).mode & 0o777).to.equal(0o600);
-      // Said after it, and therefore not in it.
+      // Said after it, and therefore not in it, whoever has been shown it.
       await say(world, ann, toRoom(room), "too late");
+      const { ack } = (await get(world, "/v1/messages/unseen", ben.id)).body;
 
       const there = await fresh();
       const restored = await restore(there, file);
@@ -140,6 +141,9 @@ for (const backend of backends) {
       expect(said.seq).to.equal(3);
       const { body } = await get(second, `/v1/events?offset=${nextOf(snapshot)}`, ben.id);
       expect(body.map(({ data }: { data: { text: string } }) => data.text)).to.deep.equal(["goes on"]);
+      // In the place of the one that is gone, but not the message that was acknowledged.
+      const unseen = (await get(second, `/v1/messages/unseen?ack=${ack}`, ben.id)).body.messages;
+      expect(unseen.map(({ text }: { text: string }) => text)).to.deep.equal(["second", "goes on"]);
       // An id of the time between is nobody else's now.
       const [newcomer] = (await buildUsers(second, 1)) as [Person];
       expect(newcomer.id).to.be.above(cid.id + 10_000);

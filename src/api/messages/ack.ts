@@ -3,23 +3,26 @@ import { AppError } from "../../shared/errors.ts";
 /** Up to where each room was read. */
 export type Marks = ReadonlyMap<number, number>;
 
-const VERSION = "1";
-const TOKEN = /^1(?:\.[0-9a-z]{1,11}-[0-9a-z]{1,11})*$/;
+const VERSION = "2";
+const TOKEN = /^2\.([0-9a-z]{1,32})((?:\.[0-9a-z]{1,11}-[0-9a-z]{1,11})*)$/;
 
 /**
- * The ack token of an answer: the marks themselves, not a position. It covers what the answer held and nothing else,
- * works on any process, and needs nobody to remember it.
+ * The ack token of an answer: the marks themselves, not a position, and the log that they are of. It covers what the
+ * answer held and nothing else, works on any process, and needs nobody to remember it.
  */
-export const encodeAck = (marks: Marks): string =>
-  [VERSION, ...[...marks].map(([roomId, seq]) => `${roomId.toString(36)}-${seq.toString(36)}`)].join(".");
+export const encodeAck = (epoch: string, marks: Marks): string =>
+  [VERSION, epoch, ...[...marks].map(([roomId, seq]) => `${roomId.toString(36)}-${seq.toString(36)}`)].join(".");
 
-export function decodeAck(token: string | undefined): Marks {
+/** Of another log (a restored backup) it says nothing: the same numbers are other messages there. */
+export function decodeAck(token: string | undefined, epoch: string): Marks {
   if (token === undefined || token === "") return new Map();
-  if (!TOKEN.test(token)) {
+  const [, ofEpoch, list = ""] = TOKEN.exec(token) ?? [];
+  if (ofEpoch === undefined) {
     const errors = [{ path: "ack", message: "is not a token that an answer of this endpoint gave" }];
     throw new AppError("validation_failed", `ack: ${errors[0]!.message}`, { errors });
   }
-  const pairs = token
+  if (ofEpoch !== epoch) return new Map();
+  const pairs = list
     .split(".")
     .slice(1)
     .map((pair) => pair.split("-"));

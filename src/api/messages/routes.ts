@@ -189,7 +189,7 @@ export const messageRoutes = [
         waitMs: query.wait * 1_000,
         limit: query.limit,
         roomId: query.room_id,
-        ack: decodeAck(query.ack),
+        ack: decodeAck(query.ack, scope.deps.tail.epoch),
         markSeen: query.mark_seen,
         explain: query.explain,
         device: query.device,

@@ -122,16 +122,17 @@ async function answer(found: Found, pending: Marks, command: ReadUnseen, scope: 
   // Nobody's own messages are unseen by them.
   for (const { id } of page.messages) scope.deps.deliveries.add(id);
   if (markSeen && page.messages.length > 0) await markNow(marksOf(page), scope);
-  return pending.size === 0 ? unseenOf(page) : toUnseen(page, pending);
+  const { epoch } = scope.deps.tail;
+  return pending.size === 0 ? unseenOf(page, epoch) : toUnseen(page, epoch, pending);
 }
 
-const unseenOf = onceInARow((found: Found): Unseen => toUnseen(found, new Map()));
+const unseenOf = onceInARow((found: Found, epoch: string): Unseen => toUnseen(found, epoch, new Map()));
 
-const toUnseen = (found: Found, pending: Marks): Unseen => ({
+const toUnseen = (found: Found, epoch: string, pending: Marks): Unseen => ({
   messages: found.messages,
   unseen_count: found.unseenCount,
   explain: found.explain,
-  ack: encodeAck(mergeMarks(pending, marksOf(found))),
+  ack: encodeAck(epoch, mergeMarks(pending, marksOf(found))),
   more: found.unseenCount > found.messages.length,
 });
 
