@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { isIP } from "node:net";
 import cors from "@koa/cors";
 import helmet from "helmet";
 import type { Context, Middleware } from "koa";
-import { type Env, isLoopback } from "../../shared/env.ts";
+import type { Env } from "../../shared/env.ts";
 import { AppError } from "../../shared/errors.ts";
 import { setHeaders } from "./headers.ts";
 
@@ -79,17 +80,18 @@ export function allowOrigins(origins: readonly string[]): Middleware {
 
 /**
  * Demo mode believes whoever speaks, and every page that somebody on this machine has open can make their browser speak:
- * only pages from here may, and those of CORS_ORIGINS. By another name than this machine's own nobody comes here but a
- * page whose name was made to lead here.
+ * only pages from here may, and those of CORS_ORIGINS. By a name that somebody can own nobody comes here but a page whose
+ * name was made to lead here.
  */
 export function assertFromHere(
   ctx: Context,
   { AUTH_MODE, CORS_ORIGINS }: Pick<Env, "AUTH_MODE" | "CORS_ORIGINS">,
 ): void {
   if (AUTH_MODE !== "demo" || CORS_ORIGINS.includes("*")) return;
-  const name = URL.parse(`http://${ctx.host}`)?.hostname.replace(/^\[|\]$/g, "") ?? "";
+  // Without a Host it is no browser.
+  const name = URL.parse(`http://${ctx.host || "localhost"}`)?.hostname.replace(/^\[|\]$/g, "") ?? "";
   const origin = ctx.get("origin");
-  if (!isLoopback(name) && !CORS_ORIGINS.some((known) => URL.parse(known)?.host === ctx.host)) {
+  if (isOfSomebody(name) && !CORS_ORIGINS.some((known) => URL.parse(known)?.host === ctx.host)) {
     throw new AppError("not_allowed", `In demo mode this is not ${name}; CORS_ORIGINS may name it`);
   }
   if (origin !== "" && URL.parse(origin)?.host !== ctx.host && !CORS_ORIGINS.includes(origin)) {
@@ -101,3 +103,7 @@ export function assertFromHere(
     throw new AppError("not_allowed", "Pages of elsewhere may not ask here; CORS_ORIGINS names those that may");
   }
 }
+
+/** Neither an address nor a name without a dot, like those of this machine, can be made to lead elsewhere than it says. */
+const isOfSomebody = (name: string): boolean =>
+  name === "" || (name.includes(".") && isIP(name) === 0 && !name.endsWith(".localhost"));

@@ -34,11 +34,20 @@ describe("demo mode, which believes whoever speaks", () => {
   }
   const here = (): string => new URL(world.url).host;
 
-  it("answers to the names of this machine, and to no other that was made to lead here", async () => {
-    for (const host of [here(), "localhost", "localhost:8000", "[::1]:8000", "127.0.0.2"]) {
+  it("answers by address and by names that nobody can own, and to no name that was made to lead here", async () => {
+    for (const host of [
+      here(),
+      "localhost",
+      "localhost:8000",
+      "[::1]:8000",
+      "127.0.0.2",
+      "192.0.2.1",
+      "api",
+      "chat.localhost:8000",
+    ]) {
       expect(await ask({ host }), host).to.equal(200);
     }
-    for (const host of ["evil.example", "localhost.evil.example", "192.0.2.1", "127.0.0.1.evil.example:8000", "x y"]) {
+    for (const host of ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:8000", "x y"]) {
       expect(await ask({ host }), host).to.equal("403 not_allowed");
     }
   });
