@@ -8,7 +8,7 @@ import { neededSql } from "../src/api/replicas/replicas.ts";
 import { myRoomsSql } from "../src/api/rooms/list-rooms.ts";
 import { endedSql } from "../src/api/tasks/cancel-task.ts";
 import { keptPlanSettings } from "../src/shared/db/kept-plans.ts";
-import { appendSql } from "../src/shared/log/append.ts";
+import { appendParameters, appendSql } from "../src/shared/log/append.ts";
 import { tailSql } from "../src/shared/log/tail.ts";
 import { moveSql } from "../src/worker/handlers/mark-seen.ts";
 import { factsSql } from "../src/worker/handlers/send-message.ts";
@@ -30,8 +30,8 @@ export async function hotStatements(database: pg.Client, { reader, largeRoom }: 
     [largeRoom],
   );
   const { head, id, seq } = rows[0]!;
-  const now = new Date().toISOString();
-  const message = [[id], [largeRoom], [seq], [reader], ["hello"], [null], [now], [null]];
+  const acceptedAt = new Date().toISOString();
+  const message = { id, roomId: largeRoom, seq, senderId: reader, text: "hello", clientKey: null, acceptedAt };
   return [
     {
       name: "look before a send",
@@ -39,7 +39,7 @@ export async function hotStatements(database: pg.Client, { reader, largeRoom }: 
       parameters: [[largeRoom], [reader], [id], [reader], ["key"]],
       kept: true,
     },
-    { name: "append a message", sql: appendSql, parameters: [1, ...message, [], [], [], [], [], [], []], kept: true },
+    { name: "append a message", sql: appendSql, parameters: appendParameters({ messages: [message] }), kept: true },
     { name: "tail of the log", sql: tailSql, parameters: [head - 100, 500], kept: true },
     { name: "unseen", sql: snapshotSql, parameters: [reader, [], [], null, 100, false] },
     { name: "mark as seen", sql: moveSql, parameters: [[largeRoom], [reader], [seq]], kept: true },

@@ -22,33 +22,37 @@ export interface PlacedMessage {
  *
  * @returns the position before the first entry.
  */
-export async function append(
-  tx: EntityManager,
-  { messages = [], entries = [] }: { messages?: readonly PlacedMessage[]; entries?: readonly NewEntry[] },
-): Promise<number> {
-  const count = messages.length + entries.length;
-  if (count === 0) throw new Error("append needs at least one entry");
-  const result = await oneRow<{ base: number }>(tx, appendSql, [
-    count,
-    messages.map((m) => m.id),
-    messages.map((m) => m.roomId),
-    messages.map((m) => m.seq),
-    messages.map((m) => m.senderId),
-    messages.map((m) => m.text),
-    messages.map((m) => m.clientKey),
-    messages.map((m) => m.acceptedAt),
-    messages.map((m) => m.requestId ?? null),
-    entries.map((e) => e.roomId ?? null),
-    entries.map((e) => e.userId ?? null),
-    entries.map((e) => e.type),
-    entries.map((e) => e.actorId),
-    entries.map((e) => e.messageId ?? null),
-    entries.map((e) => e.taskId ?? null),
-    entries.map((e) => (e.data ? JSON.stringify(e.data) : null)),
-  ]);
+export async function append(tx: EntityManager, appended: Appended): Promise<number> {
+  if (!appended.messages?.length && !appended.entries?.length) throw new Error("append needs at least one entry");
+  const result = await oneRow<{ base: number }>(tx, appendSql, appendParameters(appended));
   if (!result) throw new Error("log_head has no row: the database is not migrated");
   return result.base;
 }
+
+interface Appended {
+  readonly messages?: readonly PlacedMessage[];
+  readonly entries?: readonly NewEntry[];
+}
+
+/** What `appendSql` takes, in its order. */
+export const appendParameters = ({ messages = [], entries = [] }: Appended): unknown[] => [
+  messages.length + entries.length,
+  messages.map((m) => m.id),
+  messages.map((m) => m.roomId),
+  messages.map((m) => m.seq),
+  messages.map((m) => m.senderId),
+  messages.map((m) => m.text),
+  messages.map((m) => m.clientKey),
+  messages.map((m) => m.acceptedAt),
+  messages.map((m) => m.requestId ?? null),
+  entries.map((e) => e.roomId ?? null),
+  entries.map((e) => e.userId ?? null),
+  entries.map((e) => e.type),
+  entries.map((e) => e.actorId),
+  entries.map((e) => e.messageId ?? null),
+  entries.map((e) => e.taskId ?? null),
+  entries.map((e) => (e.data ? JSON.stringify(e.data) : null)),
+];
 
 /** An entry for messages alone would be two statements more for every batch; this one does it all in one round trip. */
 export const appendSql = `

@@ -7,7 +7,7 @@ import { makePast, type Past } from "../../../bench/past.ts";
 import { hotStatements, type Statement } from "../../../bench/statements.ts";
 import { migrate } from "../../../src/shared/db/migrate.ts";
 import { migrations } from "../../../src/shared/db/migrations/index.ts";
-import { appendSql } from "../../../src/shared/log/append.ts";
+import { appendParameters, appendSql } from "../../../src/shared/log/append.ts";
 import { createLogger } from "../../../src/shared/logger.ts";
 import { holdLocks } from "../../locks.ts";
 import { emptyDatabase } from "../../services.ts";
@@ -67,6 +67,12 @@ class Traffic {
     this.#running.catch(() => undefined); // told by `stop`
   }
 
+  /** Resolves when so many more were sent; fails with the first that could not be. */
+  async goesOnFor(sends: number): Promise<void> {
+    const enough = this.sent + sends;
+    while (this.sent < enough) await Promise.race([this.#running, new Promise((resolve) => setImmediate(resolve))]);
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#running;
@@ -84,8 +90,17 @@ class Traffic {
     await this.#timed(client, "begin", "begin");
     const lock = "select last_seq::int + 1 as seq from rooms where id = $1 for update";
     const { seq } = (await this.#timed(client, "lock the room", lock, [largeRoom])).rows[0];
-    const message = [[randomUUID()], [largeRoom], [seq], [reader], ["hi"], [null], [new Date().toISOString()]];
-    await this.#timed(client, "append", appendSql, [1, ...message, [], [], [], [], [], [], []]);
+    const acceptedAt = new Date().toISOString();
+    const message = {
+      id: randomUUID(),
+      roomId: largeRoom,
+      seq,
+      senderId: reader,
+      text: "hi",
+      clientKey: null,
+      acceptedAt,
+    };
+    await this.#timed(client, "append", appendSql, appendParameters({ messages: [message] }));
     await this.#timed(client, "commit", "commit");
     this.sent++;
   }
@@ -132,10 +147,9 @@ describe("migrating beside the traffic", function () {
     for (const name of others) {
       const traffic = new Traffic(database.url, past);
       await traffic.start();
-      while (traffic.sent < 5) await new Promise((resolve) => setImmediate(resolve));
+      await traffic.goesOnFor(5);
       expect(await run(database.url, name)).to.deep.equal([name]);
-      const during = traffic.sent;
-      while (traffic.sent < during + 5) await new Promise((resolve) => setImmediate(resolve));
+      await traffic.goesOnFor(5);
       await traffic.stop();
       expect(traffic.slowest.ms, `${name}: ${traffic.slowest.name}`).to.be.below(NOTICED_MS);
     }
@@ -156,8 +170,7 @@ describe("migrating beside the traffic", function () {
     // It asks, gives way, and asks again, while everybody goes on.
     for (let times = 0; times < 3; times++) {
       await held.isWaitedFor();
-      const before = traffic.sent;
-      while (traffic.sent < before + 20) await new Promise((resolve) => setImmediate(resolve));
+      await traffic.goesOnFor(20);
     }
     expect(done).to.equal(false);
     await held.release();
