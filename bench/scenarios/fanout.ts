@@ -56,7 +56,7 @@ async function bareRounds(size: number, body: string, progress: Parameters<Scena
 async function answerOf(room: string, sender: number): Promise<string> {
   const response = await fetch(`${room}?limit=1`, { headers: { "x-user-id": String(sender) } });
   const { messages } = (await response.json()) as { messages: unknown[] };
-  return JSON.stringify({ messages, unseen_count: 1, ack: "1.a-1", more: false });
+  return JSON.stringify({ messages, unseen_count: 1, ack: "2.aaaaaaaa.a-1", more: false });
 }
 
 /** Milliseconds from the send to each answer. */
