@@ -18,6 +18,8 @@ export interface Api {
   readonly deps: ApiDeps;
   /** Every statement that it has sent to Postgres for somebody who asked, in order. */
   readonly statements: string[];
+  /** Those that nobody asked for. */
+  readonly chores: string[];
   close(): Promise<void>;
 }
 
@@ -56,14 +58,15 @@ export async function buildWorld({ backend, worker = true, env: extra = {} }: Wo
   const env = readEnv(settings);
   const startApi = async (overrides: Record<string, string> = {}): Promise<Api> => {
     const statements: string[] = [];
-    const onStatement = (sql: string) => isAsked(sql) && statements.push(sql);
+    const chores: string[] = [];
+    const onStatement = (sql: string) => (isChore(sql) ? chores : statements).push(sql);
     const own = new Closers();
     const apiEnv = readEnv({ ...settings, ...overrides });
     const deps = await openApiDeps({ env: apiEnv, log: createLogger(apiEnv, "api"), closers: own, onStatement });
     const url = await listen(deps, own);
     const close = once(() => own.closeAll(failToClose));
     closers.add("api", close);
-    return { url, deps, statements, close };
+    return { url, deps, statements, chores, close };
   };
   const start = async (overrides: Record<string, string> = {}) => {
     const own = new Closers();
@@ -81,7 +84,7 @@ export async function buildWorld({ backend, worker = true, env: extra = {} }: Wo
 }
 
 /** What was delivered is written down every now and then, whoever asks meanwhile. */
-const isAsked = (sql: string): boolean => !sql.includes("insert into deliveries");
+const isChore = (sql: string): boolean => sql.includes("insert into deliveries");
 
 function failToClose(name: string, cause: unknown): never {
   throw new Error(`could not close ${name}`, { cause });

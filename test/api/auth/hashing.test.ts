@@ -14,7 +14,7 @@ const AT_ONCE = 20;
 /** What hashing may add to the slowest of a hundred wake-ups. */
 const MOST_MS = 20;
 /** At rest and while hashing, one after the other, always so many times: the middle one of the differences counts. */
-const PAIRS = 5;
+const PAIRS = 3;
 
 describe("hashing passwords", () => {
   let dataDir: string;
