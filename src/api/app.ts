@@ -10,7 +10,6 @@ import { requestLog } from "./http/request-log.ts";
 import { allowOrigins, assertFromHere, securityHeaders } from "./http/security.ts";
 import { traceRequests } from "./http/trace-requests.ts";
 import { answerMetrics } from "./metrics/answer-metrics.ts";
-import { countRequests } from "./metrics/traffic.ts";
 import { routes } from "./routes.ts";
 import { webPage } from "./web/page.ts";
 
@@ -20,9 +19,8 @@ export function createApp(deps: ApiDeps): Koa {
   app.proxy = deps.env.TRUST_PROXY;
   app.maxIpsCount = 1; // the address that the proxy itself saw: what stands before it anybody may have made up
   app.silent = true; // what goes wrong is logged once, by answerErrors
-  app.use(requestLog(deps)); // first: every answer has a request id and a line in the log
+  app.use(requestLog(deps)); // first: every answer has a request id, is counted, and has a line in the log
   if (deps.tracing) app.use(traceRequests(deps.tracing, routes)); // what is below is a part of the request's trace
-  app.use(countRequests(deps)); // also what is refused further down
   app.use(securityHeaders()); // also on what is answered as an error
   if (deps.env.CORS_ORIGINS.length > 0) app.use(allowOrigins(deps.env.CORS_ORIGINS)); // pages of these may call
   app.use(answerErrors(deps.log)); // what throws below is answered in one shape

@@ -95,7 +95,7 @@ export async function openApiDeps(options: DepsOptions): Promise<ApiDeps> {
     credentials,
     accessTokens,
     limits,
-    traffic: new Traffic(),
+    traffic: new Traffic(waits),
     waits,
     usersPages: new Lookups(),
     recalls: new Lookups(),

@@ -134,8 +134,11 @@ export class Limits {
    * Who can't show who they are is counted by the address alone: what they showed had to be looked up. It is not looked
    * up any more once the address has used up its budget.
    */
-  async identified<T>(name: BudgetName | "none", address: string, identify: () => Promise<T>): Promise<T> {
-    if (!this.#on || name === "none") return identify();
+  identified<T>(name: BudgetName | "none", address: string, identify: () => Promise<T>): Promise<T> {
+    return !this.#on || name === "none" ? identify() : this.#identifiedWithin(name, address, identify);
+  }
+
+  async #identifiedWithin<T>(name: BudgetName, address: string, identify: () => Promise<T>): Promise<T> {
     const budget = this.#perAddress[name];
     const resetMs = budget.spentForMs(networkOf(address), performance.now());
     if (resetMs > 0) throw this.#refusal(name, budget, { allowed: false, remaining: 0, resetMs });

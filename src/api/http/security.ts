@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { isIP } from "node:net";
 import cors from "@koa/cors";
 import helmet from "helmet";
 import type { Context, Middleware } from "koa";
@@ -88,11 +87,9 @@ export function assertFromHere(
   { AUTH_MODE, CORS_ORIGINS }: Pick<Env, "AUTH_MODE" | "CORS_ORIGINS">,
 ): void {
   if (AUTH_MODE !== "demo" || CORS_ORIGINS.includes("*")) return;
-  // Without a Host it is no browser.
-  const name = URL.parse(`http://${ctx.host || "localhost"}`)?.hostname.replace(/^\[|\]$/g, "") ?? "";
   const origin = ctx.get("origin");
-  if (isOfSomebody(name) && !CORS_ORIGINS.some((known) => URL.parse(known)?.host === ctx.host)) {
-    throw new AppError("not_allowed", `In demo mode this is not ${name}; CORS_ORIGINS may name it`);
+  if (isOfSomebody(ctx.host) && !CORS_ORIGINS.some((known) => URL.parse(known)?.host === ctx.host)) {
+    throw new AppError("not_allowed", `In demo mode this is not ${ctx.host}; CORS_ORIGINS may name it`);
   }
   if (origin !== "" && URL.parse(origin)?.host !== ctx.host && !CORS_ORIGINS.includes(origin)) {
     throw new AppError("not_allowed", `Pages of ${origin} may not ask here; CORS_ORIGINS names those that may`);
@@ -104,6 +101,9 @@ export function assertFromHere(
   }
 }
 
-/** Neither an address nor a name without a dot, like those of this machine, can be made to lead elsewhere than it says. */
-const isOfSomebody = (name: string): boolean =>
-  name === "" || (name.includes(".") && isIP(name) === 0 && !name.endsWith(".localhost"));
+const HOST = /^(\[[0-9a-f:.]+\]|[\w.-]+)(?::\d+)?$/i;
+/** Addresses, names without a dot, and the names of this machine can't be made to lead elsewhere than they say. */
+const NOBODYS = /^(\[.*|[\d.]+|[^.]+|.*\.localhost)$/i;
+
+/** Without a Host it is no browser. */
+const isOfSomebody = (host: string): boolean => host !== "" && !NOBODYS.test(HOST.exec(host)?.[1] ?? "a.name");

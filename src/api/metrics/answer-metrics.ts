@@ -1,4 +1,4 @@
-import type { Middleware } from "koa";
+import type { Context, Middleware } from "koa";
 import { AppError } from "../../shared/errors.ts";
 import { scrape } from "../../shared/metrics/scrape.ts";
 import type { ApiDeps } from "../deps.ts";
@@ -10,15 +10,16 @@ const PATH = "/metrics";
  * who is asking nor anything that may be away.
  */
 export function answerMetrics(deps: Pick<ApiDeps, "env" | "metrics">): Middleware {
-  return async (ctx, next) => {
-    if (ctx.path !== PATH) return next();
-    ctx.state["route"] = "metrics";
-    if (ctx.method !== "GET" && ctx.method !== "HEAD") {
-      throw new AppError("method_not_allowed", `${PATH} answers GET, HEAD`, { headers: { Allow: "GET, HEAD" } });
-    }
-    const { type, text } = await scrape(deps, ctx.headers.authorization);
-    ctx.set("Cache-Control", "no-store");
-    ctx.set("Content-Type", type);
-    ctx.body = text;
-  };
+  return (ctx, next) => (ctx.path === PATH ? answer(ctx, deps) : next());
+}
+
+async function answer(ctx: Context, deps: Pick<ApiDeps, "env" | "metrics">): Promise<void> {
+  ctx.state["route"] = "metrics";
+  if (ctx.method !== "GET" && ctx.method !== "HEAD") {
+    throw new AppError("method_not_allowed", `${PATH} answers GET, HEAD`, { headers: { Allow: "GET, HEAD" } });
+  }
+  const { type, text } = await scrape(deps, ctx.headers.authorization);
+  ctx.set("Cache-Control", "no-store");
+  ctx.set("Content-Type", type);
+  ctx.body = text;
 }

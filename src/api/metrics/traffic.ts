@@ -1,4 +1,4 @@
-import type { Middleware } from "koa";
+import type { Context } from "koa";
 import type { Sample } from "../../shared/metrics/metrics.ts";
 import { orMake } from "../../shared/metrics/or-make.ts";
 import { Timings } from "../../shared/metrics/timings.ts";
@@ -15,6 +15,19 @@ export class Traffic {
   readonly seconds = new Map<string, Timings>();
   /** By route, then by method, then by status: no text is made of them for each request. */
   readonly #requests = new Map<string, Map<string, Map<number, number>>>();
+  readonly #waits: Waits;
+
+  constructor(waits: Waits) {
+    this.#waits = waits;
+  }
+
+  /** A request, when its answer is there; a stream when it begins. */
+  answered({ method, status, state }: Context, ms: number): void {
+    const { route = NO_ROUTE, gone } = state as { route?: string; gone?: Gone };
+    this.count(method, route, status);
+    this.took(route, ms - (gone?.parkedMs ?? 0));
+    if (gone?.wokenBy !== undefined) this.#waits.woke(gone.wokenBy);
+  }
 
   count(method: string, route: string, status: number): void {
     const methods = orMake(this.#requests, route, () => new Map<string, Map<number, number>>());
@@ -31,16 +44,4 @@ export class Traffic {
       for (const [method, statuses] of methods)
         for (const [status, count] of statuses) yield [{ method, route, status: String(status) }, count];
   }
-}
-
-/** Each request once, when its answer is there; a stream when it begins. */
-export function countRequests({ traffic, waits }: { traffic: Traffic; waits: Waits }): Middleware {
-  return async (ctx, next) => {
-    const startedAt = performance.now();
-    await next();
-    const { route = NO_ROUTE, gone } = ctx.state as { route?: string; gone?: Gone };
-    traffic.count(ctx.method, route, ctx.status);
-    traffic.took(route, performance.now() - startedAt - (gone?.parkedMs ?? 0));
-    if (gone?.wokenBy !== undefined) waits.woke(gone.wokenBy);
-  };
 }
