@@ -43,7 +43,7 @@ describe("the secrets of a system", () => {
     await owner?.end();
     await database?.drop();
     await redis?.stop();
-    await rm(folder, { recursive: true, force: true });
+    if (folder) await rm(folder, { recursive: true, force: true });
   });
 
   const speaker = (script: string, settings: Record<string, string>): Speaker => {

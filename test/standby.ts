@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import pg from "pg";
 import { type Postgres, startPostgres } from "../src/local/postgres.ts";
+import { migrateQueue } from "../src/shared/backend/postgres-backend.ts";
 import { migrate } from "../src/shared/db/migrate.ts";
 import { createLogger } from "../src/shared/logger.ts";
 
@@ -31,6 +32,7 @@ export async function startPair(folder: string): Promise<Pair> {
   const dataDir = { primary: join(folder, "primary"), standby: join(folder, "standby") };
   const first = await startPostgres({ dataDir: dataDir.primary, flags });
   await migrate(first.url, createLogger({ LOG_LEVEL: "silent" }, "test"));
+  await migrateQueue(first.url);
   await first.stop();
   await run("cp", ["-a", dataDir.primary, dataDir.standby]);
   await writeFile(join(dataDir.standby, "data", "standby.signal"), "");
