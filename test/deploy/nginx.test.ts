@@ -155,7 +155,6 @@ describe("nginx", () => {
     beforeEach(() => tried.splice(0));
     after(async () => {
       await nginx?.stop();
-      await whole?.close();
     });
 
     it("asks the other what may be asked twice", async () => {
@@ -176,12 +175,46 @@ describe("nginx", () => {
       expect(await bad[0]!.json()).to.include({ status: 502, title: "Bad Gateway" });
     });
 
+    it("sends a message that has a key to the other one, and nothing else that has one", async () => {
+      const send = (path: string, headers: Record<string, string>) =>
+        fetch(nginx.url + path, { method: "POST", body: "{}", headers });
+      const ask = (path: string, headers: Record<string, string>) =>
+        Promise.all(Array.from({ length: 10 }, () => send(path, headers)));
+      const key = { "idempotency-key": "report" };
+      for (const path of ["/v1/rooms/7/messages", "/v1/users/7/messages/"]) {
+        expect(new Set((await ask(path, key)).map(({ status }) => status)), path).to.deep.equal(new Set([200]));
+        expect(tried.splice(0), path).to.include("POST broken");
+      }
+      for (const [path, headers] of [
+        ["/v1/rooms/7/messages", {}],
+        ["/v1/rooms/7/messages", { "idempotency-key": "" }],
+        ["/v1/rooms", key],
+      ] as const) {
+        const answers = await ask(path, headers);
+        expect(tried.splice(0), path).to.have.length(10);
+        const bad = answers.filter(({ status }) => status === 502);
+        expect(bad.length, path).to.be.above(0);
+        expect(await bad[0]!.json(), path).to.include({ status: 502, title: "Bad Gateway" });
+      }
+    });
+
     it("sends a POST to the other one where it could not connect", async () => {
       await broken.close();
       const send = () => fetch(nginx.url, { method: "POST", body: "{}" });
       const answers = await Promise.all(Array.from({ length: 10 }, send));
       expect(new Set(answers.map(({ status }) => status))).to.deep.equal(new Set([200]));
       expect(tried).to.deep.equal(Array(10).fill("POST whole"));
+    });
+
+    it("says with a problem that no API has answered a message that has a key either", async () => {
+      await whole.close();
+      const answer = await fetch(`${nginx.url}/v1/rooms/7/messages`, {
+        method: "POST",
+        body: "{}",
+        headers: { "idempotency-key": "report" },
+      });
+      expect(answer.headers.get("retry-after")).to.equal("1");
+      expect(await answer.json()).to.include({ status: 502, title: "Bad Gateway" });
     });
   });
 
