@@ -33,14 +33,14 @@ export async function restoreBackup(url: string, file: string, { force }: { forc
   const progress = new Progress("restore", (await stat(file)).size);
   const compressed = createReadStream(file).on("data", (chunk) => progress.add(chunk.length));
   const chunks = createGunzip();
-  // What goes wrong with it is heard by whoever reads it.
+  // What goes wrong with it is heard by whoever reads it, from the first byte on: an error that nobody hears ends all.
   pipeline(compressed, chunks).catch(() => undefined);
+  const reader = new BackupReader(chunks);
   const client = new pg.Client({ connectionString: url, application_name: "parley restore" });
-  await client.connect();
   try {
-    const reader = new BackupReader(chunks);
     const header = await reader.header();
     assertKnown(header);
+    await client.connect();
     await lockMigrations(client, "alone");
     await assertAlone(client);
     if (!force) await assertEmpty(client);

@@ -13,6 +13,7 @@ import { emptyDatabase, freshDatabase, hasRedis } from "../services.ts";
 import { backends, buildWorld, type World } from "../world.ts";
 
 const PASSWORD = "Passw0rd!"; // of everybody that buildUsers makes
+const NOWHERE = "postgres://127.0.0.1:1/parley";
 const nextOf = ({ headers }: { headers: Headers }): string => headers.get("stream-next-offset")!;
 const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
 
@@ -217,6 +218,21 @@ for (const backend of backends) {
       expect(await restore(there, file, "--force")).to.include({ code: 0 });
       expect(await query(there.DATABASE_URL, "select from users")).to.have.length(3);
       expect(await query(there.DATABASE_URL, "select from kv")).to.have.length(0);
+    });
+
+    it("looks at the file before it goes to the database", async () => {
+      const whole = await readFile(file);
+      for (const [bytes, words] of [
+        [Buffer.alloc(0), "damaged"],
+        [whole.subarray(0, 20), "damaged"],
+        [gzipSync("hello\n"), "not a backup"],
+        [whole, "ECONNREFUSED"],
+      ] as const) {
+        const path = join(folder, "unread.backup");
+        await writeFile(path, bytes);
+        const refused = await restoreBackup(NOWHERE, path, { force: false }).catch((error: Error) => error);
+        expect(String(refused)).to.include(words);
+      }
     });
 
     it("refuses a file that is damaged, and leaves the database as it was", async () => {
