@@ -93,6 +93,17 @@ describe("a send of the client", () => {
     await call(world, "DELETE", `${toRoom(room)}/members/${eve.id}`, { as: ann.id });
   });
 
+  it("takes any key that the API takes, as it is", async () => {
+    const client = clients.of(ann);
+    for (const clientKey of [" with blanks ", "~", "k".repeat(255)]) {
+      const stored = await client.send({ room: room.id }, "hello", { clientKey }).stored;
+      expect(stored.client_key).to.equal(clientKey);
+    }
+    const problem = await problemOf(client.send({ room: room.id }, "hello", { clientKey: "ключ" }).accepted);
+    expect(problem.code).to.equal("validation_failed");
+    expect(problem.errors.map(({ field }) => field)).to.deep.equal(["client_key"]);
+  });
+
   it("names each field that is wrong", async () => {
     const problem = await problemOf(clients.of(ann).send({ room: room.id }, "x".repeat(4_001)).accepted);
     expect(problem.code).to.equal("validation_failed");
