@@ -178,6 +178,25 @@ describe("deploy/kubernetes", () => {
     }
   });
 
+  it("is scraped under the names that alerts know, with the secret under the name that kustomize gives it", () => {
+    const objects = build(`${folder}/overlays/production`);
+    const monitors = objects.filter(({ kind }) => kind === "PodMonitor");
+    const [secret] = objects.filter(({ kind }) => kind === "Secret");
+    const jobs = monitors.flatMap(({ spec }: Value) =>
+      spec.podMetricsEndpoints.map(({ relabelings, authorization }: Value) => {
+        expect(authorization.credentials.name).to.equal(secret!.metadata.name);
+        return relabelings.find(({ targetLabel }: Value) => targetLabel === "job").replacement;
+      }),
+    );
+    const prometheus = parse(readFileSync(`${root}deploy/prometheus/prometheus.yml`, "utf8"));
+    expect(jobs).to.have.members(prometheus.scrape_configs.map((scraped: Value) => scraped.job_name));
+    const { nameReference } = parse(readFileSync(`${folder}/components/monitoring/names.yaml`, "utf8"));
+    const path = "spec/podMetricsEndpoints/authorization/credentials/name";
+    expect(nameReference).to.deep.equal([
+      { kind: "Secret", version: "v1", fieldSpecs: [{ kind: "PodMonitor", path }] },
+    ]);
+  });
+
   it("scales by figures that the adapter has, of deployments that are there", () => {
     const all = build(`${folder}/overlays/production`);
     const { rules } = parse(readFileSync(`${folder}/components/autoscaling/adapter-rules.yaml`, "utf8"));

@@ -27,7 +27,7 @@ interface Kustomization {
 /** What this reads of a kustomization: whatever else stands in one is an error, and not passed over. */
 const understood = new Set([
   ...["apiVersion", "kind", "namespace", "labels", "resources", "components", "patches", "images", "replicas"],
-  ...["configMapGenerator", "secretGenerator"],
+  ...["configMapGenerator", "secretGenerator", "configurations"],
 ]);
 
 /** What `kubectl kustomize` makes of a folder, but for the labels that it adds and the ends of generated names. */
