@@ -4,6 +4,18 @@ import { createLogger } from "./shared/logger.ts";
 import { runScript } from "./shared/process.ts";
 
 const usage = "Usage: npm run admin -- grant <username> | revoke <username>";
+const help = `${usage}
+
+  grant <username>    makes somebody an admin
+  revoke <username>   takes that away, from the last admin as well
+  --help              this text
+
+Beside npm start it finds the database by itself; elsewhere it needs DATABASE_URL.`;
+
+if (process.argv.includes("--help")) {
+  console.log(help);
+  process.exit(0);
+}
 
 /** `npm run admin`: makes the first admin, whom nobody else could make. */
 await runScript(async ({ env, databaseUrl }) => {

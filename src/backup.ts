@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { makeBackup } from "./backup/make-backup.ts";
 import { untilDrained, waitingJobs, withQueue } from "./backup/queue.ts";
@@ -28,6 +29,7 @@ await runBeside(usage, async () => {
   const [file, ...more] = positionals;
   if (values.help || file === undefined || more.length > 0) return values.help ? "help" : "wrong";
   if (existsSync(file)) throw new Error(`${file} is there already, and is left as it is`);
+  if (!existsSync(dirname(file))) throw new Error(`There is no folder ${dirname(file)}`);
   await withServers({ mayBeNew: false }, async (env, databaseUrl) => {
     if (values.drained) await withQueue(env, untilDrained);
     const { rows, messages, bytes } = await makeBackup(databaseUrl, file);

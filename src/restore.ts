@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { forgetEverything, waitingJobs, withQueue } from "./backup/queue.ts";
 import { restoreBackup } from "./backup/restore-backup.ts";
@@ -27,6 +28,7 @@ await runBeside(usage, async () => {
   const { values, positionals } = parseArgs({ allowPositionals: true, options });
   const [file, ...more] = positionals;
   if (values.help || file === undefined || more.length > 0) return values.help ? "help" : "wrong";
+  if (!existsSync(file)) throw new Error(`There is no file ${file}`);
   await withServers({ mayBeNew: true }, async (env, databaseUrl) => {
     if (!env.REDIS_URL) await migrateQueue(databaseUrl);
     const waiting = await withQueue(env, waitingJobs);

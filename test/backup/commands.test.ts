@@ -43,6 +43,15 @@ describe("npm run backup and npm run restore", function () {
     expect(wrong.stderr).to.include("Usage: npm run").and.to.include("'--x'");
     const noData = await runToEnd("src/backup.ts", [join(folder, "x")], { DATA_DIR: join(folder, "none") });
     expect(noData.stderr).to.include("DATABASE_URL");
+    const nowhere = join(folder, "none", "x");
+    expect(await runToEnd("src/restore.ts", [nowhere], settings())).to.include({
+      code: 1,
+      stderr: `There is no file ${nowhere}\n`,
+    });
+    expect(await runToEnd("src/backup.ts", [nowhere], settings())).to.include({
+      code: 1,
+      stderr: `There is no folder ${join(folder, "none")}\n`,
+    });
   });
 
   it("a backup leaves a file that is there alone, and none that is half-made", async () => {

@@ -200,6 +200,7 @@ describe("an account", () => {
         code: 1,
         stderr: "Nobody is called nobody-at-all\n",
       });
+      expect(await runAdmin(["--help"], {})).to.include({ code: 0, stderr: "" });
       for (const args of [[], ["grant"], ["make", "ann"]]) {
         const { code, stderr } = await admin(...args);
         expect({ code, lines: stderr.trim().split("\n").length }).to.deep.equal({ code: 1, lines: 1 });
