@@ -74,7 +74,10 @@ export const ListAdminRoomsQuery = z.object({
 });
 export type ListAdminRooms = z.output<typeof ListAdminRoomsQuery>;
 
-export const GroupMessagesQuery = z.object({ before: z.uuid().optional(), limit });
+export const GroupMessagesQuery = z.object({
+  before: z.uuid().optional().meta({ description: "The `next` of the page before" }),
+  limit,
+});
 export const GroupMessagesView = z
   .object({
     messages: z.array(MessageView),

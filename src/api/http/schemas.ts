@@ -42,7 +42,12 @@ export const uuidParam = z
   .transform((text) => text.toLowerCase())
   .meta({ format: "uuid" });
 export const cursorParam = z.uuid().optional();
-export const cursorOf = (shape: RegExp) => z.string().regex(shape, "is not a cursor that an answer gave").optional();
+export const cursorOf = (shape: RegExp) =>
+  z
+    .string()
+    .regex(shape, "is not a cursor that an answer gave")
+    .optional()
+    .meta({ description: "The `next` of the page before" });
 
 /** Text that Postgres can hold: without NUL, and without half a character. */
 export const storableText = (max: number) =>

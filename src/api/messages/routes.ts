@@ -92,6 +92,9 @@ export const messageRoutes = [
     path: "/v1/rooms/:id/messages",
     tag: "Messages",
     summary: "Send a message to a room",
+    description:
+      "Accepted at once with a task that can be followed. It is stored exactly once, or the task says why not; what is " +
+      "sent again under the same key is the same message.",
     access: "caller",
     params: roomParams,
     headers: SendHeaders,
@@ -106,7 +109,7 @@ export const messageRoutes = [
     path: "/v1/users/:id/messages",
     tag: "Messages",
     summary: "Send a direct message",
-    description: "The direct room is made with the first message.",
+    description: "As to a room. The direct room is made with the first message.",
     access: "caller",
     params: userParams,
     headers: SendHeaders,

@@ -47,7 +47,10 @@ export const UpdateRoomInput = z
 export type UpdateRoom = z.output<typeof UpdateRoomInput>;
 
 export const ListRoomsQuery = z.object({
-  scope: z.enum(["mine", "public"]).default("mine"),
+  scope: z
+    .enum(["mine", "public"])
+    .default("mine")
+    .meta({ description: "Rooms that I am in, or that anybody may join" }),
   limit: limitParam(100),
   after: cursorOf(/^\d{1,16}(-\d{1,16})?$/),
 });

@@ -64,8 +64,8 @@ export type UpdateUser = z.output<typeof UpdateUserInput>;
 export const ListUsersQuery = z.object({
   q: shortText(100).optional().meta({ description: "Part of a username or a name" }),
   username: storableText(150).optional().meta({ description: "Exactly this username, in whatever case" }),
-  first_name: storableText(150).optional(),
-  last_name: storableText(150).optional(),
+  first_name: storableText(150).optional().meta({ description: "Exactly this first name" }),
+  last_name: storableText(150).optional().meta({ description: "Exactly this last name" }),
   status: status.optional(),
   exclude: z
     .string()
