@@ -6,6 +6,7 @@ import { AppError, problemOf } from "../shared/errors.ts";
 import { createApp } from "./app.ts";
 import type { ApiDeps } from "./deps.ts";
 import { drain } from "./drain.ts";
+import { readTarget } from "./http/target.ts";
 import { acceptSockets } from "./ws/upgrade.ts";
 
 /** Above the longest that a proxy keeps an idle connection, so that the proxy is the one to close it. */
@@ -22,9 +23,14 @@ export async function listen(deps: ApiDeps, closers: Closers): Promise<string> {
     maxHeaderSize: MAX_HEADER_BYTES,
     noDelay: true,
     // Offers of another protocol (`Upgrade: h2c`) are not taken up: the request is answered as it is.
-    shouldUpgradeCallback: ({ headers }: http.IncomingMessage) => headers.upgrade?.toLowerCase() === "websocket",
+    shouldUpgradeCallback: (request: http.IncomingMessage) =>
+      request.headers.upgrade?.toLowerCase() === "websocket" && readTarget(request),
   };
-  const server = http.createServer(options, app.callback());
+  const answer = app.callback();
+  const server = http.createServer(options, (request, response) => {
+    if (readTarget(request)) void answer(request, response);
+    else refuseUnreadable({}, request.socket);
+  });
   const closeSockets = acceptSockets(server, app, deps);
   server.on("clientError", refuseUnreadable);
   await new Promise<void>((resolve, reject) => {
@@ -36,8 +42,8 @@ export async function listen(deps: ApiDeps, closers: Closers): Promise<string> {
   return `http://${HOST.includes(":") ? `[${HOST}]` : HOST}:${port}`;
 }
 
-/** What is not HTTP, or more header than we read, never becomes a request; it gets a problem all the same. */
-function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+/** What is not HTTP, or names no path, or has more header than we read never becomes a request; it gets a problem, too. */
+function refuseUnreadable(error: { readonly code?: string }, socket: Duplex): void {
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
   const tooLarge = error.code === "HPE_HEADER_OVERFLOW";
   const problem = problemOf(

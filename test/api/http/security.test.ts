@@ -174,6 +174,31 @@ describe("what the API tells browsers, and takes from strangers", () => {
       });
     }
 
+    const upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
+    for (const [what, headers] of [
+      ["", "Connection: close\r\n"],
+      [" for a socket", `${upgrade}Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n`],
+    ] as const) {
+      it(`answers a request${what} of an address that nobody can read with 400 and a problem, and goes on`, async () => {
+        for (const target of ["http://[::1/v1/ws", "http://", "http://x:999999/v1/ws"]) {
+          const answer = await raw(`GET ${target} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
+          expect(answer, target).to.deep.include({ status: 400, type: "application/problem+json; charset=utf-8" });
+          expect(answer.problem).to.include({ status: 400, code: "malformed_request" });
+        }
+      });
+
+      it(`takes a request${what} of a whole address, or of more than a path, for that of its path`, async () => {
+        for (const target of ["http://x:1/v1/ws?a=b", "http://%@x/v1/ws", "/v1/ws#//a@[", "HTTPS://x/v1/ws/"]) {
+          const answer = await raw(`GET ${target} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
+          expect(answer.status, target).to.equal(what ? 401 : 404);
+        }
+        for (const target of ["//a@[::1#", "/\\a@[#", "*"]) {
+          const answer = await raw(`GET ${target} HTTP/1.1\r\nHost: x\r\n${headers}\r\n`);
+          expect(answer.problem.code, target).to.equal("route_not_found");
+        }
+      });
+    }
+
     /** Writes to the socket itself; answers what came until the server closed it. */
     async function raw(text: string) {
       const { hostname, port } = new URL(world.url);
