@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { userStatuses } from "../../shared/db/entities.ts";
-import { clientKey, idParam, messageText, nameText, shortText, waitParam } from "../http/schemas.ts";
+import { clientKey, idParam, messageText, nameText, shortText, storableText, waitParam } from "../http/schemas.ts";
 import { CreateUserInput } from "../users/schemas.ts";
 
 export const pathId = z.object({ id: idParam });
@@ -31,18 +31,20 @@ export const newUser = z.object({
     .default({}),
 });
 
+const name = storableText(150);
+
 export const userFilters = z.object({
   id: idParam.optional(),
-  username: z.string().optional(),
-  first_name: z.string().optional(),
-  last_name: z.string().optional(),
+  username: name.optional(),
+  first_name: name.optional(),
+  last_name: name.optional(),
   profile__status: z.enum(userStatuses).optional(),
 });
 
 export const newRoom = z.object({
   room_name: nameText(100),
   room_member: z
-    .array(z.object({ username: z.string().min(1) }))
+    .array(z.object({ username: name.min(1) }))
     .max(1_000)
     .default([]),
 });

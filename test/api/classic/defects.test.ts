@@ -294,6 +294,9 @@ describe("the classic paths, where the reference went wrong", () => {
       const bad: [method: string, path: string, body?: unknown][] = [
         ["GET", "/users/?id=abc"],
         ["GET", "/users/?profile__status=Away"],
+        ["GET", "/users/?username=%00"],
+        ["GET", "/users/?first_name=a%00b"],
+        ["GET", "/users/?last_name=%00"],
         ["POST", "/users/", {}],
         ["POST", "/users/", []],
         ["POST", "/users/", "{ not json"],
@@ -316,6 +319,7 @@ describe("the classic paths, where the reference went wrong", () => {
         ["POST", "/chat/chatroom/", { room_name: 5 }],
         ["POST", "/chat/chatroom/", { room_name: "half made", room_member: [{}] }],
         ["POST", "/chat/chatroom/", { room_name: "half made", room_member: [{ username: "nobody at all" }] }],
+        ["POST", "/chat/chatroom/", { room_name: "half made", room_member: [{ username: "no \u0000 in names" }] }],
         ["POST", "/chat/chatroom/", "{ not json"],
         ["POST", `/chat/user/${ben.id}/`, {}],
         ["POST", `/chat/user/${ben.id}/`, { from: ann.id }],
