@@ -15,7 +15,8 @@ const HELP = `npm run soak [-- TIME]
 
 Measures how many messages a second this machine takes, then sends half as many for TIME (90s, 10m, 2h; 10m if you say
 nothing), and looks whether anything grows: memory and open files of API and worker, keys and memory of Redis,
-connections to Postgres. Each figure is the line through the second half of the run. Ends with 1 if one is not flat.`;
+connections to Postgres. Each figure is the line through the second half of the run. Ends with 1 if one is not flat; in a
+run of a minute or two that may be what is still warming up.`;
 
 const SENDERS = 40;
 const ROOMS = 4;

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { expect } from "chai";
 import { parse } from "yaml";
 import { nodeFlags } from "../../src/api/node-flags.ts";
@@ -153,6 +154,18 @@ describe("Dockerfile", () => {
       expect(exists(path), path).to.equal(true);
       expect(isSent(path), path).to.equal(true);
     }
+  });
+
+  it("gets everything that the processes and commands in it import", () => {
+    const commands = ["api/main", "worker/main", "migrate", "admin", "jobs", "backup", "restore"];
+    const files = new Set(commands.map((name) => `src/${name}.ts`));
+    // Grows while it is walked through.
+    for (const file of files) {
+      const imports = text(file).matchAll(/^(?:import|export) (?!type)[^;]*? from "(\.[^"]+)"/gm);
+      for (const [, to] of imports) files.add(join(dirname(file), to!));
+    }
+    expect(files.size).to.be.greaterThan(150);
+    expect([...files].filter((file) => !isSent(file))).to.deep.equal([]);
   });
 
   it("never sees secrets, data, history, tests or packages of this machine", () => {
