@@ -5,7 +5,7 @@ import type { Closers } from "../shared/closers.ts";
 import { AppError, problemOf } from "../shared/errors.ts";
 import { createApp } from "./app.ts";
 import type { ApiDeps } from "./deps.ts";
-import { drain } from "./drain.ts";
+import { drain, watchSpare } from "./drain.ts";
 import { readTarget } from "./http/target.ts";
 import { acceptSockets } from "./ws/upgrade.ts";
 
@@ -32,12 +32,13 @@ export async function listen(deps: ApiDeps, closers: Closers): Promise<string> {
     else refuseUnreadable({}, request.socket);
   });
   const closeSockets = acceptSockets(server, app, deps);
+  const closeSpare = watchSpare(server);
   server.on("clientError", refuseUnreadable);
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(explain(error, HOST, PORT)));
     server.listen(PORT, HOST, resolve);
   });
-  closers.add("http", () => drain(server, closeSockets, deps));
+  closers.add("http", () => drain(server, { closeSockets, closeSpare }, deps));
   const { port } = server.address() as AddressInfo;
   return `http://${HOST.includes(":") ? `[${HOST}]` : HOST}:${port}`;
 }

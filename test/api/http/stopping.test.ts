@@ -1,0 +1,38 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { expect } from "chai";
+import { buildUser, get } from "../../calls.ts";
+import { buildWorld, type World } from "../../world.ts";
+
+/** What still runs is cut off after five seconds; who never asked is not waited for so long. */
+const SOON_MS = 4_000;
+
+describe("an API that stops", () => {
+  let world: World;
+
+  before(async () => {
+    world = await buildWorld({ worker: false });
+  });
+  after(() => world?.close());
+
+  it("answers who has connected and asks a moment later, and does not wait for who connects and never asks", async () => {
+    const api = await world.startApi();
+    const { hostname, port } = new URL(api.url);
+    const open = async () => {
+      const socket = connect(Number(port), hostname);
+      await once(socket, "connect");
+      return socket;
+    };
+    const [silent, late] = [await open(), await open()];
+    const poll = get(api, "/v1/messages/unseen?wait=20", (await buildUser(world)).id);
+    while (api.deps.hub.parked === 0) await new Promise((resolve) => setImmediate(resolve));
+    const askedAt = performance.now();
+    const closed = api.close();
+    // It listens no more by the time it sends away who waits.
+    await poll;
+    late.write(`GET /healthz HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`);
+    expect(String((await once(late, "data"))[0])).to.match(/^HTTP\/1\.1 200 /);
+    await Promise.all([once(silent, "close"), once(late, "close"), closed]);
+    expect(performance.now() - askedAt).to.be.below(SOON_MS);
+  });
+});
