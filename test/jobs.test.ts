@@ -145,12 +145,13 @@ for (const backend of backends) {
       expect(cancelled.stderr).to.include("cancelled by its sender");
       expect(await stateOf(sent.task_id)).to.equal("failed");
 
-      for (const id of [world.deps.newId(), "nonsense"]) {
-        for (const command of ["retry", "show"]) {
-          const unknown = await jobs(command, id);
-          expect(unknown).to.deep.include({ code: 1, stdout: "" });
-          expect(unknown.stderr).to.match(new RegExp(`^No job ${id} is in the queue`));
-        }
+      const unknown = [world.deps.newId(), "nonsense"].flatMap((id) =>
+        ["retry", "show"].map((command) => ({ command, id })),
+      );
+      const answers = await Promise.all(unknown.map(({ command, id }) => jobs(command, id)));
+      for (const [i, answer] of answers.entries()) {
+        expect(answer).to.deep.include({ code: 1, stdout: "" });
+        expect(answer.stderr).to.match(new RegExp(`^No job ${unknown[i]!.id} is in the queue`));
       }
     });
 
@@ -172,9 +173,10 @@ describe("npm run jobs", () => {
     expect(help.code).to.equal(0);
     for (const word of ["failed", "show <id>", "retry <id>", "retry-all", "--json"])
       expect(help.stdout).to.include(word);
-    for (const args of [[], ["nonsense"], ["retry"], ["show"], ["failed", "x"], ["retry", "a", "b"], ["--x"]]) {
-      const wrong = await runToEnd("src/jobs.ts", args, {});
-      expect(wrong, args.join(" ")).to.deep.include({ code: 1, stdout: "" });
+    const calls = [[], ["nonsense"], ["retry"], ["show"], ["failed", "x"], ["retry", "a", "b"], ["--x"]];
+    const answers = await Promise.all(calls.map((args) => runToEnd("src/jobs.ts", args, {})));
+    for (const [i, wrong] of answers.entries()) {
+      expect(wrong, calls[i]!.join(" ")).to.deep.include({ code: 1, stdout: "" });
       expect(wrong.stderr).to.include("Usage: npm run jobs");
     }
   });

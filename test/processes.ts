@@ -18,12 +18,18 @@ export interface Started {
 
 export type Settings = Readonly<Record<string, string | undefined>>;
 
+/** What a process gets of ours besides its settings: its programs, and what Node has compiled before. */
+export const surroundings = (): Settings => ({
+  PATH: process.env["PATH"],
+  NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"],
+});
+
 export const startApi = (settings: Settings): Promise<Started> => start("src/api/main.ts", settings, nodeFlags);
 export const startWorkerProcess = (settings: Settings): Promise<Started> => start("src/worker/main.ts", settings);
 
 /** A script that does one thing and ends, as `npm run admin` and `npm run jobs` start them. */
 export function runToEnd(script: string, args: readonly string[], settings: Settings, input = "") {
-  const env = { PATH: process.env["PATH"], ...settings };
+  const env = { ...surroundings(), ...settings };
   return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
     const child = execFile(process.execPath, [script, ...args], { env }, (error, stdout, stderr) =>
       resolve({ code: error ? error.code : 0, stdout, stderr }),
@@ -34,7 +40,7 @@ export function runToEnd(script: string, args: readonly string[], settings: Sett
 
 async function start(script: string, settings: Settings, flags: readonly string[] = []): Promise<Started> {
   const child = spawn(process.execPath, [...flags, script], {
-    env: { PATH: process.env["PATH"], LOG_LEVEL: "warn", ...settings },
+    env: { ...surroundings(), LOG_LEVEL: "warn", ...settings },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   let said = "";

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, globSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { parseArgs } from "node:util";
@@ -20,13 +20,24 @@ const { values, positionals } = parseArgs({
 const files = (positionals.length > 0 ? positionals : ["test"]).flatMap(filesIn);
 const browsers = ["chromium", "chromium-browser", "google-chrome"];
 const folder = await mkdtemp(join(tmpdir(), "parley-test-"));
-const closing: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
+// Open to be walked through, as its parent is: as root, Postgres runs under another user.
+await chmod(folder, 0o755);
+// What tests and their processes make for a while lies there too, and goes with it however a run ends.
+process.env["TMPDIR"] = folder;
+// Half of what a process takes to start is compiling the same sources again.
+process.env["NODE_COMPILE_CACHE"] = join(folder, "compiled");
+const closing: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true, maxRetries: 5 })];
 
 async function closeAll(): Promise<void> {
   for (const close of closing.splice(0).reverse()) await close();
 }
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => void closeAll().then(() => process.exit(130)));
+let isEnding = false;
+// More than once: npm and `timeout` hand on what the whole group was told already.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, endEarly);
+
+function endEarly(): void {
+  if (!isEnding) void closeAll().then(() => process.exit(130));
+  isEnding = true;
 }
 
 try {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import pg from "pg";
 import { findRedis, type RedisServer, startRedis } from "../src/local/redis.ts";
+import { surroundings } from "./processes.ts";
 import { freshDatabase, hasRedis } from "./services.ts";
 
 /** Something that is found again wherever it comes up. */
@@ -179,7 +180,7 @@ class Speaker {
   #said = "";
 
   constructor(script: string, { args = "", ...settings }: Record<string, string>) {
-    const env = { PATH: process.env["PATH"], ...settings };
+    const env = { ...surroundings(), ...settings };
     const words = args.split(" ").filter(Boolean);
     this.#child = spawn(process.execPath, [script, ...words], { env, stdio: ["ignore", "pipe", "pipe", "ipc"] });
     this.pid = this.#child.pid!;

@@ -8,7 +8,7 @@ import { expect } from "chai";
 import pg from "pg";
 import { BackupReader, written } from "../../src/backup/file.ts";
 import { ourTables } from "../../src/backup/tables.ts";
-import { runToEnd } from "../processes.ts";
+import { runToEnd, surroundings } from "../processes.ts";
 import { freshDatabase } from "../services.ts";
 
 describe("npm run backup and npm run restore", function () {
@@ -78,7 +78,7 @@ describe("npm run backup and npm run restore", function () {
     // Comes as slowly as we say.
     const pipe = join(folder, "pipe");
     execFileSync("mkfifo", [pipe]);
-    const env = { PATH: process.env["PATH"], ...settings() };
+    const env = { ...surroundings(), ...settings() };
     const restoring = spawn(process.execPath, ["src/restore.ts", pipe, "--force"], { env, stdio: "ignore" });
     const slow = createWriteStream(pipe);
     slow.on("error", () => {});

@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { expect } from "chai";
 import { buildRoom, buildUser, buildUsers, call, get, type Person, post, say, toRoom, toUser } from "../calls.ts";
-import { runToEnd } from "../processes.ts";
+import { runToEnd, surroundings } from "../processes.ts";
 import { type Api, buildWorld, type World } from "../world.ts";
 
 const script = "src/chat/main.ts";
@@ -24,7 +24,7 @@ describe("npm run chat", () => {
 
   /** One that goes on, and what it has said so far. */
   function start(command: string, args: readonly string[]) {
-    const child = spawn(command, args, { env: { PATH: process.env["PATH"] } });
+    const child = spawn(command, args, { env: surroundings() });
     running.push(child);
     let said = "";
     const looks = new Set<() => void>();

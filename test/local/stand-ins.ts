@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { surroundings } from "../processes.ts";
 import { importable } from "./scratch.ts";
 
 // What is looked at with these is how the parts are brought up and down, not what they do.
@@ -38,7 +39,7 @@ export async function writeStandIns(dir: string): Promise<void> {
 /** What `npm start` runs, with nothing of our own environment but PATH. */
 export function startStandIns(dir: string, env: Record<string, string> = {}): Started {
   const own = { DATA_DIR: join(dir, "data"), PORT: "0", ...env };
-  const child = spawn(process.execPath, [join(dir, "start.ts")], { env: { PATH: process.env["PATH"], ...own } });
+  const child = spawn(process.execPath, [join(dir, "start.ts")], { env: { ...surroundings(), ...own } });
   let said = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk) => {

@@ -17,16 +17,22 @@ export interface CreateUser {
   readonly status_message?: string | null | undefined;
 }
 
+type NewUser = Omit<CreateUser, "password"> & { readonly passwordHash: string };
+
 /** What signing up needs, so that the seeds can do it too. */
 export type UsersDeps = Pick<ApiDeps, "em" | "backend" | "log" | "directory">;
 
-export async function createUser(command: CreateUser, deps: UsersDeps): Promise<UserRow> {
+export async function createUser({ password, ...user }: CreateUser, deps: UsersDeps): Promise<UserRow> {
   // Hashed before the transaction opens: it takes longer than all the rest, and holds nothing.
-  const passwordHash = await hashPassword(command.password);
-  const row = await changeUsers(deps, async (tx) => {
+  return addUser({ ...user, passwordHash: await hashPassword(password) }, deps);
+}
+
+/** Somebody whose password was hashed already. */
+export function addUser(command: NewUser, deps: UsersDeps): Promise<UserRow> {
+  return changeUsers(deps, async (tx) => {
     const user = tx.create(UserSchema, {
       username: command.username,
-      passwordHash,
+      passwordHash: command.passwordHash,
       email: command.email ?? null,
       firstName: command.first_name ?? "",
       lastName: command.last_name ?? "",
@@ -36,7 +42,6 @@ export async function createUser(command: CreateUser, deps: UsersDeps): Promise<
     await tx.flush();
     return user.id;
   });
-  return row;
 }
 
 /** One transaction that changes one user, then the cache: every way to change a user goes through here. */

@@ -9,6 +9,7 @@ import { createInterface } from "node:readline";
 import { expect } from "chai";
 import { rows } from "../../../src/shared/db/database.ts";
 import { type Answer, buildUser, call, expectProblem, get, type Person, post } from "../../calls.ts";
+import { surroundings } from "../../processes.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 const PASSWORD = "Passw0rd!"; // of everybody that buildUser makes
@@ -320,7 +321,7 @@ const settingsOf = ({ env }: World): Record<string, string> => ({
 /** An API process whose every word is kept. */
 async function startLogged(settings: Record<string, string>) {
   const child = spawn(process.execPath, ["src/api/main.ts"], {
-    env: { PATH: process.env["PATH"], ...settings },
+    env: { ...surroundings(), ...settings },
     stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
   const lines: string[] = [];

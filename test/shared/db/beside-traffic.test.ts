@@ -10,6 +10,7 @@ import { migrations } from "../../../src/shared/db/migrations/index.ts";
 import { appendParameters, appendSql } from "../../../src/shared/log/append.ts";
 import { createLogger } from "../../../src/shared/logger.ts";
 import { holdLocks } from "../../locks.ts";
+import { surroundings } from "../../processes.ts";
 import { emptyDatabase } from "../../services.ts";
 
 /** Nobody who uses it waits for longer than this because of a change to the tables. */
@@ -188,7 +189,7 @@ describe("migrating beside the traffic", function () {
       `insert into messages (id, room_id, seq, pos, sender_id, text, accepted_at)
        select gen_random_uuid(), r.id, 1, 1, u.id, 'hello', now() from rooms r, users u`,
     );
-    const env = { PATH: process.env["PATH"], DATABASE_URL: database.url, REDIS_URL: "redis://127.0.0.1:1" };
+    const env = { ...surroundings(), DATABASE_URL: database.url, REDIS_URL: "redis://127.0.0.1:1" };
     const killed = spawn(process.execPath, ["src/migrate.ts"], { env, stdio: "ignore" });
     // In the middle of an index.
     await held.isWaitedFor();
