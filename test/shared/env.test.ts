@@ -178,3 +178,23 @@ describe(".env.example", () => {
     expect(readEnv(Object.fromEntries(pairs))).to.deep.equal(readEnv({}));
   });
 });
+
+describe("the settings in README.md", () => {
+  const page = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  const rows = [...page.matchAll(/^\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \| (.+?) \|/gm)].map(([, names, defaults]) => ({
+    names: [...names!.matchAll(/[A-Z_]+/g)].map(([name]) => name),
+    defaults: [...defaults!.matchAll(/`([^`]+)`/g)].map(([, preset]) => preset!),
+  }));
+
+  it("are every variable and no other, each once", () => {
+    expect(rows.flatMap(({ names }) => names).sort()).to.deep.equal([...settingNames].sort());
+  });
+
+  it("have the defaults that they have", () => {
+    const env: Record<string, unknown> = readEnv({});
+    for (const { names, defaults } of rows) {
+      if (names.length !== defaults.length || names.some((name) => env[name] === undefined)) continue;
+      expect(names.map((name) => String(env[name]))).to.deep.equal(defaults);
+    }
+  });
+});
