@@ -37,7 +37,7 @@ export const AdminUsersView = z.object({ users: z.array(AdminUserView), next }).
 
 export const ListAdminUsersQuery = z.object({
   q: shortText(100).optional().meta({ description: "Part of a username, a name or an address, or an id" }),
-  state: z.enum(["active", "banned", "deactivated", "admin"]).optional(),
+  state: z.enum(["active", "banned", "deactivated", "admin"]).optional().meta({ description: "Only who is that" }),
   limit,
   after,
 });
@@ -67,7 +67,7 @@ export const AdminRoomsView = z.object({ rooms: z.array(AdminRoomView), next }).
 
 export const ListAdminRoomsQuery = z.object({
   q: shortText(100).optional().meta({ description: "Part of a name, or an id" }),
-  kind: z.enum(["direct", "group"]).optional(),
+  kind: z.enum(["direct", "group"]).optional().meta({ description: "Only these" }),
   member_id: idParam.optional().meta({ description: "Only rooms that this user is in" }),
   limit,
   after,

@@ -12,7 +12,7 @@ const { version } = createRequire(import.meta.url)("../../../package.json") as {
 export function openapi(routes: readonly Route[]): Json {
   const components: Json = {};
   const schema = (type: z.ZodType, io: "input" | "output"): Json =>
-    hoist(z.toJSONSchema(type, { io }) as Json, components);
+    hoist(z.toJSONSchema(type, { io, override: asSaid }) as Json, components);
   const problem = schema(ProblemView, "output");
   const paths: Record<string, Json> = {};
   for (const route of routes) {
@@ -27,7 +27,8 @@ export function openapi(routes: readonly Route[]): Json {
       license: { name: "MIT", identifier: "MIT" },
       description:
         "A queue-driven chat backend. Every write is accepted at once as a task that can be followed to its end; " +
-        "every read can wait. In demo mode `?user_id=` or an `X-User-Id` header says who is asking.",
+        "every read can wait. In demo mode `?user_id=` or an `X-User-Id` header says who is asking: on the page at " +
+        "`/docs` press *Authorize*.",
     },
     servers: [{ url: "/" }],
     security: [{ bearer: [] }, { apiKey: [], actAs: [] }, { demoUser: [] }, { demoUserHeader: [] }],
@@ -115,6 +116,13 @@ function failures(errors: readonly ErrorCode[], problem: Json): Json {
 function hoist({ $schema: _, $defs = {}, ...schema }: Json & { $defs?: Record<string, Json> }, components: Json): Json {
   for (const [name, definition] of Object.entries($defs)) components[name] ??= relink(definition);
   return relink(schema);
+}
+
+/** A number or a flag that comes as text: zod leaves out its default, and lists the words for true and false. */
+function asSaid({ zodSchema, jsonSchema }: { zodSchema: z.core.$ZodTypes; jsonSchema: Json }): void {
+  const said = z.globalRegistry.get(zodSchema)?.["default"];
+  if (said !== undefined) jsonSchema["default"] = said;
+  if (jsonSchema["type"] === "boolean") delete jsonSchema["enum"];
 }
 
 const relink = (schema: Json): Json =>

@@ -93,7 +93,8 @@ export const eventRoutes = [
       user_ids: z
         .string()
         .regex(/^[1-9]\d{0,14}(,[1-9]\d{0,14}){0,199}$/, "must be ids with commas between, 200 at most")
-        .transform((list) => [...new Set(list.split(",").map(Number))]),
+        .transform((list) => [...new Set(list.split(",").map(Number))])
+        .meta({ description: "Ids with commas between, 200 at most", type: "string" }),
     }),
     responses: {
       200: {

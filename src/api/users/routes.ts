@@ -48,7 +48,7 @@ export const userRoutes = [
     description: "Cached; a change to any user drops the cache. `X-Cache` says HIT or MISS; `ETag` answers 304.",
     access: "caller-or-demo",
     query: ListUsersQuery,
-    headers: z.object({ "if-none-match": z.string().optional() }),
+    headers: z.object({ "if-none-match": z.string().optional().meta({ description: "The `ETag` of an answer" }) }),
     responses: {
       200: {
         description: "A page of users",

@@ -66,7 +66,7 @@ export const ListUsersQuery = z.object({
   username: storableText(150).optional().meta({ description: "Exactly this username, in whatever case" }),
   first_name: storableText(150).optional().meta({ description: "Exactly this first name" }),
   last_name: storableText(150).optional().meta({ description: "Exactly this last name" }),
-  status: status.optional(),
+  status: status.optional().meta({ description: "What they say of themselves" }),
   exclude: z
     .string()
     .regex(/^\d{1,16}(,\d{1,16}){0,499}$/, "must be ids with commas between, 500 at most")

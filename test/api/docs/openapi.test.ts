@@ -12,6 +12,7 @@ interface Parameter {
   readonly name: string;
   readonly in: string;
   readonly required: boolean;
+  readonly description?: string;
   readonly schema: Json;
 }
 type Content = Record<string, { readonly schema: Json }>;
@@ -80,6 +81,21 @@ describe("the API's description of itself", () => {
       ).to.have.members(named);
       for (const { required } of inPath) expect(required, where).to.equal(true);
     }
+  });
+
+  it("says what each parameter is for, and what is taken where it is left out, as what it is", () => {
+    const defaults = new Map<string, unknown>();
+    for (const [where, { parameters }] of operations()) {
+      for (const { name, in: place, description, schema } of parameters) {
+        if (place !== "path") expect(description, `${where} ${name}`).to.be.a("string").and.not.equal("");
+        if (!("default" in schema)) continue;
+        const type = schema["type"] === "integer" ? "number" : schema["type"];
+        expect(schema["default"], `${where} ${name}`).to.be.a(type as string);
+        defaults.set(`${where} ${name}`, schema["default"]);
+      }
+    }
+    expect(defaults.get("get /v1/messages/unseen wait")).to.equal(0);
+    expect(defaults.get("get /v1/messages/unseen mark_seen")).to.equal(false);
   });
 
   it("tells every way in which a route answers, well or not", () => {
