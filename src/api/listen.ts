@@ -6,6 +6,7 @@ import { AppError, problemOf } from "../shared/errors.ts";
 import { createApp } from "./app.ts";
 import type { ApiDeps } from "./deps.ts";
 import { drain, watchSpare } from "./drain.ts";
+import { hangUp } from "./http/hang-up.ts";
 import { readTarget } from "./http/target.ts";
 import { acceptSockets } from "./ws/upgrade.ts";
 
@@ -53,7 +54,8 @@ function refuseUnreadable(error: { readonly code?: string }, socket: Duplex): vo
       : new AppError("malformed_request", "This is not a request that can be read"),
   );
   const body = JSON.stringify(problem);
-  socket.end(
+  hangUp(
+    socket,
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   );

@@ -8,6 +8,7 @@ import { takeTicket } from "../auth/tickets.ts";
 import type { ApiDeps } from "../deps.ts";
 import { toAppErrorOrInternal } from "../http/errors.ts";
 import { Gone } from "../http/gone.ts";
+import { hangUp } from "../http/hang-up.ts";
 import { identify } from "../http/identity.ts";
 import { scopeOf } from "../http/mount.ts";
 import { requestIdOf } from "../http/request-id.ts";
@@ -124,7 +125,7 @@ function refuse(socket: Duplex, error: AppError, requestId: string): void {
     ...error.headers,
   };
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\n${lines.join("")}\r\n${body}`);
+  hangUp(socket, `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\n${lines.join("")}\r\n${body}`);
 }
 
 const challengeOf = ({ code }: AppError): string =>

@@ -35,4 +35,22 @@ describe("an API that stops", () => {
     await Promise.all([once(silent, "close"), once(late, "close"), closed]);
     expect(performance.now() - askedAt).to.be.below(SOON_MS);
   });
+
+  const upgrade = "Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13";
+  for (const [what, request] of [
+    ["said what is not HTTP", "garbage"],
+    ["was refused a socket", `GET /v1/ws HTTP/1.1\r\n${upgrade}\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==`],
+  ] as const) {
+    it(`does not wait for who ${what} and never hangs up`, async () => {
+      const api = await world.startApi();
+      const { hostname, port } = new URL(api.url);
+      const socket = connect({ port: Number(port), host: hostname, allowHalfOpen: true });
+      socket.write(`${request}\r\n\r\n`);
+      expect(String((await once(socket, "data"))[0])).to.match(/^HTTP\/1\.1 40[01] /);
+      const askedAt = performance.now();
+      await api.close();
+      expect(performance.now() - askedAt).to.be.below(SOON_MS);
+      socket.destroy();
+    });
+  }
 });
