@@ -17,7 +17,7 @@ export async function runProcess(
   name: string,
   start: (context: { env: Env; log: Logger; closers: Closers }) => Promise<Running>,
 ): Promise<void> {
-  const env = envOrExit();
+  const env = envOrExit(readEnv, "DATABASE_URL: is needed");
   const log = createLogger(env, name);
   const closers = new Closers();
   let stopping = false;
@@ -52,7 +52,8 @@ export async function runProcess(
 
 /** Something that runs once and ends, beside a running system perhaps; a failure is one line and exit code 1. */
 export async function runScript(work: (context: { env: Env; databaseUrl: string }) => Promise<void>): Promise<void> {
-  const env = envOrExit(readEnvBesideServers);
+  const missing = "DATABASE_URL: is needed, unless npm start runs here, which brings its own Postgres";
+  const env = envOrExit(readEnvBesideServers, missing);
   try {
     await work({ env, databaseUrl: env.DATABASE_URL! });
   } catch (error) {
@@ -61,12 +62,10 @@ export async function runScript(work: (context: { env: Env; databaseUrl: string 
   }
 }
 
-function envOrExit(read: () => Env = readEnv): Env {
+function envOrExit(read: () => Env, missing: string): Env {
   try {
     const env = read();
-    if (!env.DATABASE_URL) {
-      throw new EnvError(["DATABASE_URL: is needed, unless npm start runs here, which brings its own Postgres"]);
-    }
+    if (!env.DATABASE_URL) throw new EnvError([missing]);
     return env;
   } catch (error) {
     if (!(error instanceof EnvError)) throw error;

@@ -47,6 +47,8 @@ describe("a command beside a system that runs on this machine", () => {
     const { code, stderr } = await jobs({ DATA_DIR });
     expect(code).to.equal(1);
     expect(stderr).to.include("DATABASE_URL: is needed, unless npm start runs here");
+    const worker = await runToEnd("src/worker/main.ts", [], {});
+    expect(worker).to.include({ code: 1, stderr: "The environment is wrong:\n  DATABASE_URL: is needed\n" });
     await forgetServers(DATA_DIR);
   });
 });
