@@ -21,7 +21,8 @@ export async function banUser(id: number, reason: string | undefined, scope: Sco
       id,
       reason || null,
     ]);
-    ended = [...(await endAccess(tx, id)), `user:${id}`];
+    ended = await endAccess(tx, id);
+    // Heard from the tail here too: unlike the others it may be taken back, and what is heard is heard in order.
     await announceEnd(tx, [`user:${id}`]);
     await recordAction(tx, { action: "user.ban", target: id, ...(reason && { detail: { reason } }) }, scope);
     return id;

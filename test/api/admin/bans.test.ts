@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { Redis } from "ioredis";
 import { announceUser } from "../../../src/api/users/users-cache.ts";
 import { rows } from "../../../src/shared/db/database.ts";
 import {
@@ -16,6 +17,7 @@ import {
   toUser,
 } from "../../calls.ts";
 import { type Started, startApi } from "../../processes.ts";
+import { hasRedis } from "../../services.ts";
 import { openSocket } from "../../sockets.ts";
 import { buildWorld, type World } from "../../world.ts";
 
@@ -72,10 +74,12 @@ describe("a ban", () => {
       call(other, "GET", `/v1/messages/unseen?wait=50&device=d${i}`, { headers }),
     );
     await isReading(ann);
+    const stream = await fetch(`${other.url}/v1/events?offset=now&live=sse`, { headers: signedIn });
     const before = performance.now();
     expect((await ban(ann, { reason: "spam" })).body).to.include({ state: "banned", ban_reason: "spam" });
     expect(await socket.closed).to.equal(4401);
     for (const answer of await Promise.all(reads)) expect(answer.status).to.be.oneOf([401, 403]);
+    await stream.text();
     expect(performance.now() - before).to.be.lessThan(5_000);
     const after = await Promise.all(shown.map(me));
     expect(after.map(({ body }) => body.code)).to.deep.equal(["session_ended", "token_invalid", "account_banned"]);
@@ -157,6 +161,27 @@ describe("a ban", () => {
     expect((await get(world, "/v1/messages/unseen?wait=1", ann.id)).status).to.equal(200);
     const seen = (await get(world, `/v1/admin/users/${ann.id}`, root.id)).body;
     expect(seen).to.include({ state: "active", ban_reason: null, session_count: 1, token_count: 0 });
+  });
+
+  it("ends nothing any more once it is taken back, however late its own answer comes", async function () {
+    if (!hasRedis()) return this.skip();
+    const ann = await buildUser(world);
+    const state = async () => (await get(world, `/v1/admin/users/${ann.id}`, root.id)).body.state;
+    const redis = new Redis(world.env.REDIS_URL!);
+    try {
+      // What drops the list of users waits, and with it the answer to the ban; the ban itself does not.
+      await redis.call("CLIENT", "PAUSE", "20000", "WRITE");
+      const banned = ban(ann);
+      while ((await state()) !== "banned");
+      const back = unban(ann);
+      while ((await get(world, "/v1/me", ann.id)).status !== 200);
+      await redis.call("CLIENT", "UNPAUSE");
+      expect([(await banned).status, (await back).status]).to.deep.equal([200, 204]);
+      expect((await get(world, "/v1/me", ann.id)).status).to.equal(200);
+    } finally {
+      await redis.call("CLIENT", "UNPAUSE");
+      redis.disconnect();
+    }
   });
 
   it("is not for oneself, and not for whoever is not there", async () => {
