@@ -75,7 +75,7 @@ async function retry(queues: Queues, { id, json }: Asked): Promise<void> {
   const { job, state } = await find(queues, id);
   if (state !== "failed") throw new Error(`Job ${id} is ${state}: only a failed one can be retried`);
   if (isCancelled(job)) throw new Error(`Job ${id} was cancelled by its sender, and stays so`);
-  await putBack(job);
+  if (!(await putBack(job))) throw new Error(`Job ${id} was put back by somebody else just now`);
   if (json) print({ retried: [id] });
   else console.log(`${id} is in the queue again`);
 }
@@ -86,11 +86,7 @@ async function retryAll(queues: Queues, { json }: Asked): Promise<void> {
   if (others.length === 0) throw new Error("No job has failed that could be retried");
   const retried: string[] = [];
   // One that somebody else has just put back is no reason to stop.
-  for (const job of others)
-    await putBack(job).then(
-      () => retried.push(job.id!),
-      () => undefined,
-    );
+  for (const job of others) if (await putBack(job)) retried.push(job.id!);
   if (json) return print({ retried });
   const cancelled = jobs.length - others.length;
   const left = cancelled > 0 ? `; ${cancelled} that their senders cancelled stay as they are` : "";

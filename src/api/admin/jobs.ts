@@ -38,7 +38,7 @@ export async function retryJob(id: string, scope: Scope): Promise<void> {
   const { job, state } = await find(id, deps);
   if (state !== "failed") throw notRetryable(`Job ${id} is ${state}: only a failed one can be retried`);
   if (isCancelled(job)) throw notRetryable(`Job ${id} was cancelled by its sender, and stays so`);
-  await ask(deps, putBack(job));
+  if (!(await ask(deps, putBack(job)))) throw notRetryable(`Job ${id} was put back by somebody else just now`);
   await recordAction(deps.em, { action: "job.retry", target: id, detail: { kind: job.name } }, scope);
 }
 
@@ -49,12 +49,15 @@ export async function retryAllJobs(scope: Scope) {
   const others = failed.filter((job) => !isCancelled(job));
   const chosen = others.slice(0, MOST_RETRIED);
   let retried = 0;
-  for (let i = 0; i < chosen.length; i += AT_ONCE) {
-    const ends = await ask(deps, Promise.allSettled(chosen.slice(i, i + AT_ONCE).map(putBack)));
-    retried += ends.filter(({ status }) => status === "fulfilled").length;
+  try {
+    for (let i = 0; i < chosen.length; i += AT_ONCE) {
+      const isBack = await ask(deps, Promise.all(chosen.slice(i, i + AT_ONCE).map(putBack)));
+      retried += isBack.filter(Boolean).length;
+    }
+  } finally {
+    if (retried > 0)
+      await recordAction(deps.em, { action: "job.retry-all", target: "failed", detail: { retried } }, scope);
   }
-  if (retried > 0)
-    await recordAction(deps.em, { action: "job.retry-all", target: "failed", detail: { retried } }, scope);
   return { retried, cancelled: failed.length - others.length, left: others.length - chosen.length };
 }
 

@@ -78,5 +78,16 @@ export function problemIn(reason: string): { code: string; detail: string } | un
   }
 }
 
-/** How often it was begun is kept: that is how its task tells a new try from the old end. */
-export const putBack = (job: Job): Promise<void> => job.retry("failed", { resetAttemptsMade: true });
+/**
+ * How often it was begun is kept: that is how its task tells a new try from the old end. False if it is failed no more:
+ * somebody else was quicker.
+ */
+export const putBack = (job: Job): Promise<boolean> =>
+  job.retry("failed", { resetAttemptsMade: true }).then(
+    () => true,
+    (error: { code?: unknown }) => {
+      // The queue's own refusals are numbered; whatever else fails is an accident.
+      if (typeof error.code === "number") return false;
+      throw error;
+    },
+  );

@@ -72,6 +72,16 @@ for (const backend of backends) {
       await setPoison(true);
     });
 
+    it("of many who give one another try at the same moment lets one, and tells the others why not", async () => {
+      const id = await failed();
+      await world.deps.backend.queues[0]!.pause();
+      const answers = await Promise.all(Array.from({ length: 8 }, () => retry(id)));
+      await world.deps.backend.queues[0]!.resume();
+      expect(answers.map(({ status }) => status).toSorted()).to.deep.equal([204, ...Array(7).fill(409)]);
+      for (const answer of answers) if (answer.status === 409) expectProblem(answer, 409, "job_not_retryable");
+      while ((await stateOf(id)) !== "failed");
+    });
+
     it("gives all of them another try but those that their senders cancelled", async () => {
       await world.deps.backend.queues[0]!.pause();
       const sent = await post(world, `${toRoom(room)}/messages`, { text: "never mind" }, ann.id);
