@@ -123,7 +123,9 @@ export class Hub {
     const head = this.#recent.at(-1)?.pos ?? 0;
     if (!view || from < view.since || from > head || head - from > RECALLED) return undefined;
     const entries = this.#after(from);
-    if (!entries || entries.some((entry) => changesRoomsOf(entry, userId))) return undefined;
+    // Of a message that was deleted meanwhile the words are still here; the database has them no more.
+    const isStale = (entry: Entry): boolean => entry.type === "message.deleted" || changesRoomsOf(entry, userId);
+    if (!entries || entries.some(isStale)) return undefined;
     view.usedAt = performance.now();
     const visible = entries.filter((entry) => isVisible(entry, userId, view.rooms) && !isHollow(entry));
     return { entries: visible, pos: head, roomIds: [...view.rooms] };

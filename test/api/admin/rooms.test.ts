@@ -113,6 +113,26 @@ describe("rooms and messages at the desk", () => {
     expect((await read).body.messages.map(({ text }: { text: string }) => text)).to.deep.equal(["for you"]);
   });
 
+  it("nobody is told the words of a deleted message, also where they are still remembered", async () => {
+    const elsewhere = await buildRoom(world, [ann, ben]);
+    // Who waits has what came since at hand, for all of their devices.
+    const waiting = get(world, `${toRoom(elsewhere)}/events?offset=now&live=long-poll&timeout=50`, ben.id);
+    await until(() => world.deps.hub.parked === 1);
+    const from = (await get(world, "/v1/events?offset=now", ben.id)).headers.get("stream-next-offset");
+    const { id } = await say(world, ann, toRoom(room), "a slip of the tongue");
+    await drop(id, ann);
+    const [log] = await rows<{ head: number }>(world.deps.em, "select head from log_head");
+    await until(() => world.deps.tail.pos >= log!.head);
+    const late = await get(world, `/v1/events?offset=${from}&live=long-poll`, ben.id);
+    const told = late.body.filter((entry: { data: { id?: string } }) => entry.data.id === id);
+    expect(told.map(({ type, data }: { type: string; data: { text: string } }) => [type, data.text])).to.deep.equal([
+      ["message.created", ""],
+      ["message.deleted", ""],
+    ]);
+    await say(world, ann, toRoom(elsewhere), "that was all");
+    await waiting;
+  });
+
   it("an admin deletes a group as its owner does, and no direct room", async () => {
     await say(world, ann, toRoom(room), "soon gone");
     expect((await call(world, "DELETE", toRoom(room), { as: root.id })).status).to.equal(204);
