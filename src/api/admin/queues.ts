@@ -36,7 +36,7 @@ export function adminQueues(deps: ApiDeps): Middleware {
     if (shown !== queues.length) board = import("./board.ts").then(({ createBoard }) => createBoard(queues, PATH));
     shown = queues.length;
     if (await answer(await board!, ctx, deps)) {
-      if (!isRead(ctx)) await recordChange(ctx, caller, deps);
+      if (!isRead(ctx) && ctx.status < 400) await recordChange(ctx, caller, deps);
       return;
     }
     throw new AppError(

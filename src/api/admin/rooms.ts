@@ -46,8 +46,10 @@ export async function listGroupMessages(
   { before, limit }: { before?: string | undefined; limit: number },
   deps: ApiDeps,
 ) {
-  const { kind } = await getAdminRoom(roomId, deps);
-  if (kind === "direct") throw new AppError("room_is_direct", "What two people say to each other is not shown here");
+  const room = await oneRow<Pick<AdminRoomRow, "kind">>(deps.em, "select kind from rooms where id = $1", [roomId]);
+  if (!room) throw roomNotFound(roomId);
+  if (room.kind === "direct")
+    throw new AppError("room_is_direct", "What two people say to each other is not shown here");
   const found = await rows<MessageRow>(deps.em, messagesSql, [roomId, before ?? null, limit + 1]);
   const messages = found.slice(0, limit).map((row) => presentMessage(row, undefined));
   return { messages, next: found.length > limit ? messages.at(-1)!.id : null };

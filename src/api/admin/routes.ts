@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineRoute, reply } from "../http/route.ts";
-import { idParam } from "../http/schemas.ts";
+import { idParam, uuidParam } from "../http/schemas.ts";
 import { listActions } from "./actions.ts";
 import { banUser, signOutEverywhere, unbanUser } from "./bans.ts";
 import { lookAtHealth } from "./health.ts";
@@ -150,7 +150,7 @@ export const adminRoutes = [
     tag,
     summary: "A message that was reported: where and by whom it was said",
     access,
-    params: z.object({ id: z.uuid() }),
+    params: z.object({ id: uuidParam }),
     responses: { 200: { description: "The message", body: ReportedView } },
     errors: [...errors, "message_not_found"],
     handle: async ({ params: { id } }, { deps }) => reply(200, await getReported(id, deps)),

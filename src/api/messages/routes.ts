@@ -1,7 +1,16 @@
 import { z } from "zod";
 import { AppError } from "../../shared/errors.ts";
 import { defineRoute, Raw, reply, type Scope } from "../http/route.ts";
-import { clientKey, cursorParam, deviceParam, flagParam, idParam, limitParam, waitParam } from "../http/schemas.ts";
+import {
+  clientKey,
+  cursorParam,
+  deviceParam,
+  flagParam,
+  idParam,
+  limitParam,
+  uuidParam,
+  waitParam,
+} from "../http/schemas.ts";
 import { SentView, TraceView } from "../tasks/schemas.ts";
 import { waitForMessage } from "../tasks/wait-for-message.ts";
 import { decodeAck } from "./ack.ts";
@@ -27,7 +36,7 @@ import { readUnseen, unseenJson } from "./unseen.ts";
 
 const roomParams = z.object({ id: idParam.meta({ description: "Room" }) });
 const userParams = z.object({ id: idParam.meta({ description: "User" }) });
-const messageParams = z.object({ id: z.uuid() });
+const messageParams = z.object({ id: uuidParam });
 const pageQuery = z.object({
   before: cursorParam.meta({ description: "Older than this message" }),
   after: cursorParam.meta({ description: "Newer than this message" }),
@@ -274,6 +283,6 @@ export const messageRoutes = [
     params: messageParams,
     responses: { 200: { description: "The way so far", body: TraceView } },
     errors: ["validation_failed", "message_not_found", "queue_unavailable", "database_unavailable"],
-    handle: async ({ params }, scope) => reply(200, await getTrace(params.id.toLowerCase(), scope)),
+    handle: async ({ params }, scope) => reply(200, await getTrace(params.id, scope)),
   }),
 ];

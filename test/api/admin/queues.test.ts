@@ -222,6 +222,11 @@ for (const backend of backends) {
         expectProblem(answer, 404, "route_not_found");
       }
       expect(await state()).to.equal("failed");
+      // What was not done leaves no line.
+      const lines = async () => (await call(strict, "GET", "/v1/admin/actions", { headers })).body.actions.length;
+      const before = await lines();
+      expect((await call(strict, "PUT", `${queue}/${world.deps.newId()}/retry`, { headers })).status).to.equal(404);
+      expect(await lines()).to.equal(before);
     });
 
     it("opens in demo mode for an admin, whoever says to be one", async () => {
