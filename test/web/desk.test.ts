@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { expect } from "chai";
 import type { Locator, Page } from "playwright-core";
 import { rows } from "../../src/shared/db/database.ts";
-import { buildRoom, buildUser, call, type Person, say, toRoom, toUser } from "../calls.ts";
+import { buildRoom, buildUser, call, type Person, post, say, toRoom, toUser } from "../calls.ts";
 import { expectNoFault } from "./axe.ts";
-import { nameOf, password, screenshots, sessionOf, signIn, town } from "./browser.ts";
+import { nameOf, password, screenshots, sessionOf, signIn, town, untilCount } from "./browser.ts";
 
 const viewports = { desk: { width: 1_200, height: 800 }, phone: { width: 375, height: 720 } } as const;
 
@@ -25,7 +25,8 @@ describe("the admin's desk", function () {
       ["root", "ann", "ben"].map((name) => buildUser(demo, { username: nameOf(name), password })),
     )) as [Person, Person, Person];
     await rows(here.world.deps.em, "update users set is_admin = true where id = $1", [root.id]);
-    room = await buildRoom(demo, [ann, ben], { name: nameOf("walkers"), is_public: true });
+    // As long as a name may be, and without a place to break it.
+    room = await buildRoom(demo, [ann, ben], { name: nameOf("w".repeat(70)), is_public: true });
     for (const text of ["Shall we walk?", "Buy cheap watches at http://example.org", "At three?"]) {
       await say(demo, ann, toRoom(room), text);
     }
@@ -154,6 +155,28 @@ describe("the admin's desk", function () {
     await theirs.getByRole("link", { name: unseen.name }).waitFor({ state: "detached" });
   });
 
+  it("leaves one where one was after a deletion far down, and asks nothing more about a room that one has left", async () => {
+    const long = await buildRoom(demo, [ann], { name: nameOf("talkers") });
+    const sent = Array.from({ length: 52 }, (_, i) =>
+      post(demo, `${toRoom(long)}/messages`, { text: `no. ${i}` }, ann.id),
+    );
+    await Promise.all(sent);
+    const page = await enter(root, { hash: "#/rooms" });
+    await page.getByRole("link", { name: long.name }).click();
+    await page.getByRole("button", { name: "Show more" }).click();
+    const deletions = page.getByRole("row").getByRole("button", { name: "Delete" });
+    await untilCount(deletions, 52);
+    await deletions.last().click();
+    await doIt(page, "Delete the message");
+    await told(page, "The message is deleted.");
+    await row(page, "deleted").waitFor();
+    expect(await deletions.count()).to.equal(51);
+    await deletions.first().click();
+    await page.goBack();
+    await heading(page, "Rooms").waitFor();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+  });
+
   it("shows of a direct room that it is there, and not what is said in it", async () => {
     const page = await enter(root, { hash: "#/rooms" });
     await page.getByLabel("Which rooms").selectOption("Direct rooms");
@@ -231,6 +254,8 @@ describe("the admin's desk", function () {
     await page.getByText(process.version).waitFor();
     await page.context().setOffline(true);
     await page.getByText("What is shown here may be old").waitFor();
+    await page.getByRole("button", { name: "Queues" }).click();
+    await told(page, "The queues can't be opened");
     await page.context().setOffline(false);
     await page.getByText("What is shown here may be old").waitFor({ state: "detached" });
   });

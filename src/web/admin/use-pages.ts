@@ -13,26 +13,28 @@ export interface Pages<T> {
   again(): void;
 }
 
-interface Loaded<T> {
-  readonly items: readonly T[];
-  readonly next: string | null;
-}
+const nothing = { items: [], next: null };
 
 /** A list that is read page by page; it begins anew when `key` changes, and shows the old one until the new is there. */
 export function usePages<T>(load: (after: string | undefined) => Promise<Page<T>>, key: unknown): Pages<T> {
-  const [loaded, setLoaded] = useState<Loaded<T>>();
+  const [loaded, setLoaded] = useState<Page<T>>();
   const [problem, setProblem] = useState<Problem>();
   const [isLoading, setLoading] = useState(true);
   const turn = useRef(0);
-  const read = async (before?: Loaded<T>): Promise<void> => {
+  const read = async (before: Page<T> = nothing, least = 0): Promise<void> => {
     const mine = ++turn.current;
     setLoading(true);
     setProblem(undefined);
     try {
-      const page = await load(before?.next ?? undefined);
-      // Who has typed on meanwhile wants the answer to that.
-      if (mine !== turn.current) return;
-      setLoaded({ items: [...(before?.items ?? []), ...page.items], next: page.next });
+      let { items, next } = before;
+      do {
+        const page = await load(next ?? undefined);
+        // Who has typed on meanwhile wants the answer to that.
+        if (mine !== turn.current) return;
+        items = [...items, ...page.items];
+        next = page.next;
+      } while (next && items.length < least);
+      setLoaded({ items, next });
     } catch (error) {
       if (mine === turn.current) setProblem(problemOf(error));
     } finally {
@@ -49,7 +51,8 @@ export function usePages<T>(load: (after: string | undefined) => Promise<Page<T>
     hasMore: Boolean(loaded?.next),
     isLoading,
     more: () => void read(loaded),
-    again: () => void read(),
+    // As far as one had got: whoever deletes one thing after the other stays where they are.
+    again: () => void read(nothing, loaded?.items.length),
   };
 }
 

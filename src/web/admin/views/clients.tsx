@@ -3,6 +3,7 @@ import { Dialog, openDialog } from "../../views/dialog.tsx";
 import { Field, FormProblem } from "../../views/field.tsx";
 import { textOf, useSubmit } from "../../views/use-submit.ts";
 import { api } from "../api.ts";
+import { linkTo } from "../route.ts";
 import { usePages } from "../use-pages.ts";
 import type { ApiClient } from "../views.ts";
 import { type Column, List, Sheet, Time } from "./bits.tsx";
@@ -25,6 +26,11 @@ export function Clients() {
   const columns: readonly Column<ApiClient>[] = [
     { name: "Client", cell: (client) => <bdi>{client.name}</bdi> },
     { name: "May", cell: (client) => client.scopes.join(", ") },
+    {
+      name: "Made by",
+      cell: ({ created_by }) => created_by !== null && <a href={linkTo("users", created_by)}>user {created_by}</a>,
+      isExtra: true,
+    },
     { name: "Since", cell: (client) => <Time at={client.created_at} />, isExtra: true },
     { name: "Last used", cell: (client) => <Time at={client.last_used_at} />, isExtra: true },
     {

@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 import { client, session } from "../../client.ts";
-import { DialogPlace } from "../../views/dialog.tsx";
+import { closeDialog, DialogPlace } from "../../views/dialog.tsx";
 import { SignIn } from "../../views/sign-in.tsx";
 import { health, said, trouble, watchHealth } from "../live.ts";
 import { linkTo, type Place, place, type Section } from "../route.ts";
@@ -55,6 +55,8 @@ function Office() {
   useEffect(() => {
     document.title = `${names[section]} · Parley's desk`;
     scrollTo(0, 0);
+    // What was asked there was asked about what was open.
+    closeDialog();
   }, [section, id]);
   return (
     <div class="desk">

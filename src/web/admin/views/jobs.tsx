@@ -16,6 +16,7 @@ export function Jobs() {
   const failed = health.value?.queue?.failed;
   const known = useRef(failed);
   useEffect(() => {
+    if (failed === undefined) return;
     if (known.current !== undefined && known.current !== failed) pages.again();
     known.current = failed;
   }, [failed]);
