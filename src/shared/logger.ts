@@ -1,6 +1,7 @@
 import { destination, type Logger, pino } from "pino";
 import type { Env } from "./env.ts";
 import { tellError, withoutSecrets } from "./tell-error.ts";
+import { within } from "./within.ts";
 
 export type { Logger } from "pino";
 
@@ -12,6 +13,20 @@ const TOGETHER = { minLength: 32_768, maxWrite: 65_536, periodicFlush: 100 };
 
 /** Nobody's request waits for the log; what is still held when the process ends is written then. */
 const stdout = destination({ dest: 1, sync: false, maxLength: MOST_HELD_BYTES, ...TOGETHER });
+
+const FLUSH_WITHIN_MS = 1_000;
+
+/** Its reader has gone, or its disk is full: at the end of the process the library would go on trying for ever. */
+const giveUp = (): void => {
+  stdout.flushSync = () => {};
+};
+stdout.on("error", giveUp);
+
+/** For a process that is about to end: it hears whether anybody takes what is held. */
+export async function flushLog(): Promise<void> {
+  const flushed = new Promise<void>((resolve, reject) => stdout.flush((error) => (error ? reject(error) : resolve())));
+  await within(FLUSH_WITHIN_MS, flushed).catch(giveUp);
+}
 
 /** However an error is handed on, it is told in one way. */
 const serializers = {

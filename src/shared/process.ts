@@ -1,6 +1,6 @@
 import { Closers } from "./closers.ts";
 import { type Env, EnvError, readEnv, readEnvBesideServers } from "./env.ts";
-import { createLogger, type Logger } from "./logger.ts";
+import { createLogger, flushLog, type Logger } from "./logger.ts";
 
 /** Closing may take this long; what then still hangs is left to the next start, which loses nothing. */
 const CLOSE_MS = 9_000;
@@ -29,6 +29,7 @@ export async function runProcess(
     setTimeout(() => process.exit(code), CLOSE_MS).unref();
     await closers.closeAll((part, error) => log.error({ part, error }, "could not close"));
     log.info("stopped");
+    await flushLog();
     process.exit(code);
   };
   for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => void stop(signal, 0));
