@@ -23,7 +23,10 @@ describe("the log of a process", function () {
   ] as const) {
     it(`keeps it from nothing, and not from its end, when ${what}`, async () => {
       const env = { PATH: process.env["PATH"], DATABASE_URL: database.url };
-      const child = spawn(process.execPath, ["src/worker/main.ts"], { env, stdio: ["ignore", log(), "inherit", "ipc"] });
+      const child = spawn(process.execPath, ["src/worker/main.ts"], {
+        env,
+        stdio: ["ignore", log(), "inherit", "ipc"],
+      });
       const exited = once(child, "exit");
       const ready = once(child, "message");
       // All that was said so far is read: what it says at its end is what nobody takes.
