@@ -1,23 +1,18 @@
 import { z } from "zod";
+import { isAddress, UNREADABLE, withHost } from "./address.ts";
 import { parseRedisUrl, type RedisUrlError } from "./backend/redis-url.ts";
 import { MOST_SHARDS } from "./backend/shards.ts";
 import { withRunningServers } from "./running-servers.ts";
 import { fileSettingOf, secretsAmong, withSecretFiles } from "./secret-files.ts";
 
 const port = z.coerce.number().int().min(0).max(65_535);
-/** A process waits for a server that is away; an address that nobody can read it would wait for in vain. */
-function isAddress(url: string): boolean {
-  // Without a host it is a socket's, named in the query.
-  const parsed = URL.parse(url.replace("@/", "@host/"));
-  return parsed !== null && !/%(?![\da-f]{2})/i.test(parsed.username + parsed.password);
-}
 const postgresUrl = z
   .string()
   .regex(/^postgres(ql)?:\/\/\S+$/, {
     error: "must look like postgres://user:password@host:5432/name",
     abort: true,
   })
-  .refine(isAddress, "can't be read as an address; in a password / is written as %2F, @ as %40, % as %25 and # as %23");
+  .refine((url) => isAddress(withHost(url)), UNREADABLE);
 const perMinute = z.coerce.number().int().min(1).max(1_000_000);
 const commaList = z.string().transform((text) =>
   text

@@ -1,3 +1,5 @@
+import { isAddress, UNREADABLE } from "../address.ts";
+
 export interface Address {
   readonly host: string;
   readonly port: number;
@@ -39,9 +41,13 @@ export function parseRedisUrl(url: string): RedisPlace {
   const found = SHAPE.exec(url);
   if (!found) throw new RedisUrlError([FORMS]);
   const [, s, kind, user = "", hosts = "", path = "", query = ""] = found;
+  // What was meant for the password goes on behind the host, and is shown to nobody.
+  if (`${path}${query}`.includes("@")) throw new RedisUrlError([UNREADABLE]);
   const mistakes: string[] = [];
   if (!kind) {
     if (hosts.includes(",")) mistakes.push("names several servers: that is redis+cluster:// or redis+sentinel://");
+    else if (!isAddress(url)) mistakes.push(UNREADABLE);
+    if (!/^\d*$/.test(path)) mistakes.push("its path must be the number of a database, as in /0");
     return orMistakes(mistakes, () => ({ kind: "one", url }));
   }
   const addresses = addressesIn(hosts, kind === "cluster" ? 6_379 : 26_379, mistakes);

@@ -3,6 +3,7 @@ import type { Migrator } from "@mikro-orm/migrations";
 import { type EntityManager, MikroORM, type PostgreSqlConnection } from "@mikro-orm/postgresql";
 import { CompiledQuery, type Kysely } from "kysely";
 import type pg from "pg";
+import { withHost } from "../address.ts";
 import type { Logger } from "../logger.ts";
 import { within } from "../within.ts";
 import { entities } from "./entities.ts";
@@ -34,7 +35,8 @@ export async function openDatabase({
   ...manners
 }: DatabaseOptions): Promise<Orm> {
   return MikroORM.init({
-    clientUrl: url,
+    // For the name of the database alone.
+    clientUrl: withHost(url),
     entities,
     extensions: migrator ? [migrator] : [],
     // Each migration in a transaction of its own, or in none: an index that is made beside the traffic refuses one.
@@ -47,6 +49,8 @@ export async function openDatabase({
     },
     pool: { min: 0, max: poolSize },
     driverOptions: {
+      // Read by the driver, as everywhere else: the ORM takes no notice of what is asked in it, `sslmode` above all.
+      connectionString: url,
       onPoolCreated: preparePool(manners),
       // A database that hangs is a database that is away; parked reads do not hold a connection.
       connectionTimeoutMillis: 5_000,

@@ -58,6 +58,9 @@ describe("REDIS_URL", () => {
     ["redis+ring://a", "must look like redis://host:6379, redis+cluster://"],
     ["redis+cluster://a b", "must look like"],
     ["redis://a:6379,b:6379", "names several servers: that is redis+cluster:// or redis+sentinel://"],
+    ["redis://a:99999", "can't be read as an address"],
+    ["redis://[::1", "can't be read as an address"],
+    ["redis://a/main", "its path must be the number of a database, as in /0"],
     ["redis+cluster://", "names a server that is empty"],
     ["redis+cluster://a:1,,b", "names a server that is empty"],
     ["redis+cluster://a:0", "a:0 is not host:port"],
@@ -92,6 +95,21 @@ describe("REDIS_URL", () => {
       "QUEUE_SHARDS",
     ]);
     expect(error.message).to.not.include("top-secret");
+  });
+
+  it("is not shown where a password ends it too soon", () => {
+    for (const scheme of ["redis", "redis+cluster", "redis+sentinel"]) {
+      for (const password of ["12/secret", "top/secret", "12?secret", "top?secret"]) {
+        const mistakes = mistakesIn(`${scheme}://ann:${password}@a:6379`);
+        expect(mistakes, `${scheme} ${password}`).to.have.length(1);
+        expect(mistakes[0])
+          .to.include("can't be read as an address")
+          .and.not.match(/secret|12|top/);
+      }
+    }
+    for (const password of ["12#secret", "%secret"]) {
+      expect(mistakesIn(`redis://ann:${password}@a`)[0]).to.include("can't be read as an address");
+    }
   });
 
   it("is shown without user and password", () => {
