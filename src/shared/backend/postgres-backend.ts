@@ -1,7 +1,8 @@
 import type { PostgreSqlConnection } from "@mikro-orm/postgresql";
 import { createPostgresBackend, type PostgresConnectionOptions, Queue, runMigrations, Worker } from "bullmq";
-import pg from "pg";
+import type pg from "pg";
 import { RateLimiterPostgres } from "rate-limiter-flexible";
+import { connect } from "../db/connect.ts";
 import { oneRow, rows } from "../db/database.ts";
 import { createPostgresStore } from "../store/postgres-store.ts";
 import { within } from "../within.ts";
@@ -82,14 +83,13 @@ const nextSql = `
 /** One question for each state, because each has an index of its own. */
 const holdingJobsSql = `
   select q.name from unnest($1::text[]) as q (name)
-  where ${["waiting", "active", "delayed", "failed"]
+  where ${["waiting", "active", "delayed", "failed", "completed"]
     .map((state) => `exists (select from ${SCHEMA}.job where queue = q.name and state = '${state}')`)
     .join(" or ")}`;
 
 /** Brings BullMQ's schema up to date; needed only where Postgres carries the queue. */
 export async function migrateQueue(databaseUrl: string): Promise<void> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
+  const client = await connect(databaseUrl, "parley migrate");
   try {
     await runMigrations(client, SCHEMA);
   } finally {

@@ -23,7 +23,7 @@ import { Shards } from "./shards.ts";
 /** What the server that has this key says the time is. */
 const TIME = 'return redis.call("TIME")';
 const PROBE_MS = 10_000;
-const HOLDING = ["wait", "active", "delayed", "prioritized", "paused", "failed"];
+const HOLDING = ["wait", "active", "delayed", "prioritized", "paused", "failed", "completed"];
 
 /** The hash tag keeps every key of a queue on one node of a cluster. */
 const tagOf = (queueName: string): string => `{${queueName}}`;

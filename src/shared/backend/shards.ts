@@ -16,13 +16,14 @@ interface ShardsOptions {
   readonly log: Logger;
   readonly closers: Closers;
   open(name: string): Queue;
-  /** Which of these queues have jobs that wait, run, or have failed. */
+  /** Which of these queues have jobs: such as wait or run, and such as have ended and are kept. */
   holdingJobs(names: readonly string[]): Promise<readonly string[]>;
 }
 
 /**
  * The queues of one system. New jobs go to the first QUEUE_SHARDS of them. Others are looked for all the time, so that
- * no job is left in one that was in use before the number was changed, or still is in another process.
+ * no job is left in one that was in use before the number was changed, or still is in another process; nor what was said
+ * in one that is done, for longer than it is kept.
  */
 export class Shards {
   readonly all: Queue[] = [];

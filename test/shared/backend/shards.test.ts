@@ -160,6 +160,11 @@ for (const backend of backends) {
       const stopWorker = await world.startWorker({ QUEUE_SHARDS: "1" });
       for (const id of ids) expect((await task(id, "?wait=20", one)).state).to.equal("done");
       await stopWorker();
+      // What is done is kept for a day, with its text: somebody has to drop it then.
+      const after = await world.startApi({ QUEUE_SHARDS: "1" });
+      const names = world.deps.backend.queues.map(({ name }) => name);
+      expect(after.deps.backend.queues.map(({ name }) => name)).to.have.members(names);
+      await after.close();
 
       for (const queue of world.deps.backend.queues) await queue.obliterate({ force: true });
       const stopOther = await world.startWorker({ QUEUE_SHARDS: "1" });
