@@ -27,7 +27,7 @@ await runBeside(usage, async () => {
   const options = { drained: { type: "boolean", default: false }, help: { type: "boolean", default: false } } as const;
   const { values, positionals } = parseArgs({ allowPositionals: true, options });
   const [file, ...more] = positionals;
-  if (values.help || file === undefined || more.length > 0) return values.help ? "help" : "wrong";
+  if (values.help || !file || more.length > 0) return values.help ? "help" : "wrong";
   if (existsSync(file)) throw new Error(`${file} is there already, and is left as it is`);
   if (!existsSync(dirname(file))) throw new Error(`There is no folder ${dirname(file)}`);
   await withServers({ mayBeNew: false }, async (env, databaseUrl) => {

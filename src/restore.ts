@@ -27,7 +27,7 @@ await runBeside(usage, async () => {
   const options = { force: { type: "boolean", default: false }, help: { type: "boolean", default: false } } as const;
   const { values, positionals } = parseArgs({ allowPositionals: true, options });
   const [file, ...more] = positionals;
-  if (values.help || file === undefined || more.length > 0) return values.help ? "help" : "wrong";
+  if (values.help || !file || more.length > 0) return values.help ? "help" : "wrong";
   if (!existsSync(file)) throw new Error(`There is no file ${file}`);
   await withServers({ mayBeNew: true }, async (env, databaseUrl) => {
     if (!env.REDIS_URL) await migrateQueue(databaseUrl);
@@ -39,10 +39,17 @@ await runBeside(usage, async () => {
       );
     }
     const { madeAt, rows, messages } = await restoreBackup(databaseUrl, file, values);
-    const applied = await migrate(databaseUrl, createLogger(env, "restore"));
-    await withQueue(env, forgetEverything);
+    const applied = await migrate(databaseUrl, createLogger(env, "restore")).catch(notDone);
+    await withQueue(env, forgetEverything).catch(notDone);
     console.log(`Restored as it was on ${madeAt}: ${messages} messages, ${rows} rows in all`);
     if (applied.length > 0) console.log(`Migrated: ${applied.join(", ")}`);
   });
   return "done";
 });
+
+/** Jobs and keys of before would be taken for those of the database that is there now. */
+function notDone(error: Error): never {
+  throw new Error(
+    `${error.message}\nThe rows are restored, the rest is not: start nothing, and restore again with --force`,
+  );
+}

@@ -4,12 +4,15 @@ import { z } from "zod";
 /** The version of the form of the file, not of Parley. */
 const FORM = 1;
 
+/** Of a table or a column: nothing that SQL could take for more. */
+const name = z.string().regex(/^\w+$/);
+
 /** The first line: what is in the file. */
 export const Header = z.object({
   parley_backup: z.literal(FORM),
   made_at: z.iso.datetime(),
   migrations: z.array(z.string()).readonly(),
-  tables: z.array(z.object({ name: z.string(), columns: z.array(z.string()).readonly() })).readonly(),
+  tables: z.array(z.object({ name, columns: z.array(name).readonly() })).readonly(),
 });
 export type Header = z.output<typeof Header>;
 
@@ -55,8 +58,7 @@ export class BackupReader {
   }
 
   async header(): Promise<Header> {
-    const line = await this.#line().catch((error: unknown) => (isCutOff(error) ? Promise.reject(damaged(error)) : ""));
-    const header = Header.safeParse(parsed(line));
+    const header = Header.safeParse(parsed(await this.#line().catch(nothingIfForeign)));
     if (!header.success)
       throw new Error("This is not a backup of Parley, or one of a form that this version can't read");
     return header.data;
@@ -80,7 +82,7 @@ export class BackupReader {
     const trailer = Trailer.safeParse(parsed(await this.#line()));
     if (!trailer.success || trailer.data.sha256 !== sha256) throw damaged();
     for (const [name, count] of Object.entries(trailer.data.rows)) if (counts[name] !== count) throw damaged();
-    if (this.#rest.length > 0 || !(await this.#chunks.next()).done) throw damaged();
+    if (this.#rest.length > 0 || (await this.#next()) !== undefined) throw damaged();
   }
 
   async #line(): Promise<string> {
@@ -96,18 +98,33 @@ export class BackupReader {
   }
 
   async #more(): Promise<void> {
-    const { done, value } = await this.#chunks.next();
-    if (done) throw damaged();
-    this.#rest = this.#rest.length === 0 ? value : Buffer.concat([this.#rest, value]);
+    const chunk = await this.#next();
+    if (chunk === undefined) throw damaged();
+    this.#rest = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+  }
+
+  async #next(): Promise<Buffer | undefined> {
+    try {
+      const { done, value } = await this.#chunks.next();
+      return done ? undefined : value;
+    } catch (error) {
+      // What is wrong with the file, as against with the disk it is on.
+      throw error instanceof Error && "code" in error && String(error.code).startsWith("Z_") ? damaged(error) : error;
+    }
   }
 }
 
-export const damaged = (cause?: unknown): Error =>
-  new Error("The file is damaged or not complete: its checksum does not hold", { cause });
+class Damaged extends Error {}
 
-/** It began as what it should be. */
-const isCutOff = (error: unknown): boolean =>
-  error instanceof Error && "code" in error && String(error.code).startsWith("Z_") && !/header/.test(error.message);
+const damaged = (cause?: Error): Error =>
+  new Damaged("The file is damaged or not complete: its checksum does not hold", { cause });
+
+/** The first line of a file that did not even begin as what it should be. */
+function nothingIfForeign(error: unknown): string {
+  const isForeign = error instanceof Damaged && (!(error.cause instanceof Error) || /header/.test(error.cause.message));
+  if (isForeign) return "";
+  throw error;
+}
 
 function parsed(text: string): unknown {
   try {

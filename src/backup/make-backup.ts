@@ -1,9 +1,10 @@
-import { open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
-import pg from "pg";
+import type pg from "pg";
 import { to as copyTo } from "pg-copy-streams";
+import { connect } from "../shared/db/connect.ts";
 import { lockMigrations } from "../shared/db/migrate.ts";
 import { type Header, written } from "./file.ts";
 import { Progress } from "./progress.ts";
@@ -20,54 +21,67 @@ export interface BackupMade {
  * reads meanwhile goes on; a migration waits.
  */
 export async function makeBackup(url: string, file: string): Promise<BackupMade> {
-  const client = new pg.Client({ connectionString: url, application_name: "parley backup" });
-  await client.connect();
   const half = `${file}.part`;
+  const handle = await openHalf(half);
+  try {
+    const counts = await copyAll(url, handle);
+    const { size: bytes } = await stat(half);
+    await rename(half, file);
+    const rows = Object.values(counts).reduce((sum, { rowCount }) => sum + rowCount, 0);
+    return { rows, messages: counts["messages"]?.rowCount ?? 0, bytes };
+  } catch (error) {
+    await rm(half, { force: true });
+    throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Passwords' hashes and sessions are in it: nobody else may read it. Two who wrote it at once would make one of neither. */
+async function openHalf(half: string): Promise<FileHandle> {
+  try {
+    return await open(half, "wx", 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    throw new Error(`${half} is there: a backup is writing it, or was killed in its middle; then remove it`);
+  }
+}
+
+type Counts = Record<string, { readonly rowCount: number }>;
+
+async function copyAll(url: string, into: FileHandle): Promise<Counts> {
+  const client = await connect(url, "parley backup");
   try {
     // With a migration beside it the tables would be others at the end than at the beginning.
     await lockMigrations(client, "shared");
     await client.query("begin isolation level repeatable read, read only");
-    const made = await write(client, half);
+    const header = await headerOf(client);
+    const counts: Counts = {};
+    const lines = written(header, (table) => {
+      const rows = client.query(copyTo(`copy ${listed(table)} to stdout`));
+      counts[table.name] = rows;
+      return rows;
+    });
+    await writeLines(lines, await sizeOf(client, header), into);
     await client.query("commit");
-    await rename(half, file);
-    return made;
-  } catch (error) {
-    await rm(half, { force: true });
-    throw error;
+    return counts;
   } finally {
     await client.end();
   }
 }
 
-async function write(client: pg.Client, file: string): Promise<BackupMade> {
-  const header = await headerOf(client);
-  const progress = new Progress("backup", await sizeOf(client, header));
-  const counts: Record<string, { readonly rowCount: number }> = {};
-  const lines = written(header, (table) => {
-    const rows = client.query(copyTo(`copy ${listed(table)} to stdout`));
-    counts[table.name] = rows;
-    return rows;
-  });
+async function writeLines(lines: AsyncIterable<Buffer>, about: number, into: FileHandle): Promise<void> {
+  const progress = new Progress("backup", about);
   const counting = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       progress.add(chunk.length);
       done(null, chunk);
     },
   });
-  // Passwords' hashes and sessions are in it: nobody else may read it.
-  const handle = await open(file, "w", 0o600);
-  await pipeline(Readable.from(lines), counting, createGzip(), handle.createWriteStream({ flush: true }));
-  progress.end();
-  const rows = Object.values(counts).reduce((sum, { rowCount }) => sum + rowCount, 0);
-  return { rows, messages: counts["messages"]?.rowCount ?? 0, bytes: await bytesIn(file) };
-}
-
-async function bytesIn(file: string): Promise<number> {
-  const handle = await open(file);
   try {
-    return (await handle.stat()).size;
+    await pipeline(Readable.from(lines), counting, createGzip(), into.createWriteStream({ flush: true }));
   } finally {
-    await handle.close();
+    progress.end();
   }
 }
 

@@ -4,11 +4,12 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
-import pg from "pg";
+import type pg from "pg";
 import { from as copyFrom } from "pg-copy-streams";
+import { connect } from "../shared/db/connect.ts";
 import { lockMigrations } from "../shared/db/migrate.ts";
 import { migrations } from "../shared/db/migrations/index.ts";
-import { BackupReader, damaged, type Header } from "./file.ts";
+import { BackupReader, type Header } from "./file.ts";
 import { Progress } from "./progress.ts";
 import { listed, ourTables, statementsOf, tablesIn } from "./tables.ts";
 
@@ -36,30 +37,33 @@ export async function restoreBackup(url: string, file: string, { force }: { forc
   // What goes wrong with it is heard by whoever reads it, from the first byte on: an error that nobody hears ends all.
   pipeline(compressed, chunks).catch(() => undefined);
   const reader = new BackupReader(chunks);
-  const client = new pg.Client({ connectionString: url, application_name: "parley restore" });
   try {
     const header = await reader.header();
     assertKnown(header);
-    await client.connect();
-    await lockMigrations(client, "alone");
-    await assertAlone(client);
-    if (!force) await assertEmpty(client);
-    await client.query("begin");
-    const counts = await replaceAll(client, header, reader).catch(explain);
-    await client.query("commit");
+    const counts = await putInto(url, header, reader, force);
     const rows = Object.values(counts).reduce((sum, count) => sum + count, 0);
     return { madeAt: header.made_at, rows, messages: counts["messages"] ?? 0 };
   } finally {
     progress.end();
     chunks.destroy();
-    await client.end();
   }
 }
 
-/** What is wrong with the file, as against with the database, in words that say so. */
-function explain(error: unknown): never {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  throw code.startsWith("Z_") ? damaged(error) : error;
+type Counts = Record<string, number>;
+
+async function putInto(url: string, header: Header, reader: BackupReader, force: boolean): Promise<Counts> {
+  const client = await connect(url, "parley restore");
+  try {
+    await lockMigrations(client, "alone");
+    await assertAlone(client);
+    if (!force) await assertEmpty(client);
+    await client.query("begin");
+    const counts = await replaceAll(client, header, reader);
+    await client.query("commit");
+    return counts;
+  } finally {
+    await client.end();
+  }
 }
 
 function assertKnown({ migrations: applied }: Header): void {
@@ -93,11 +97,11 @@ async function assertEmpty(client: pg.Client): Promise<void> {
   }
 }
 
-async function replaceAll(client: pg.Client, header: Header, reader: BackupReader): Promise<Record<string, number>> {
+async function replaceAll(client: pg.Client, header: Header, reader: BackupReader): Promise<Counts> {
   await client.query("set local lock_timeout = '5s'");
   await client.query(`drop table if exists ${ourTables.map((name) => `"${name}"`).join(", ")} cascade`);
   await makeTables(client, header);
-  const counts: Record<string, number> = {};
+  const counts: Counts = {};
   for (const table of header.tables) {
     // What a migration has put there is in the backup as well.
     await client.query(`delete from "${table.name}"`);

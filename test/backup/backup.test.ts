@@ -233,6 +233,8 @@ for (const backend of backends) {
         const refused = await restoreBackup(NOWHERE, path, { force: false }).catch((error: Error) => error);
         expect(String(refused)).to.include(words);
       }
+      const unreadable = await restoreBackup(NOWHERE, folder, { force: false }).catch((error: Error) => error);
+      expect(String(unreadable)).to.include("EISDIR");
     });
 
     it("refuses a file that is damaged, and leaves the database as it was", async () => {
@@ -255,6 +257,7 @@ for (const backend of backends) {
         ["not a backup", Buffer.from("hello"), "not a backup"],
         ["an empty file", Buffer.alloc(0), "damaged"],
         ["of a newer version", withText(text.replace("006-retention", "999-future")), "newer version (999-future)"],
+        ["with more than a name", withText(text.replace('"name":"users"', '"name":"users\\" (id"')), "not a backup"],
         ["of another form", withText(text.replace('"parley_backup":1', '"parley_backup":2')), "not a backup"],
       ];
       for (const [what, bytes, words] of bad) {

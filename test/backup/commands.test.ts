@@ -67,6 +67,31 @@ describe("npm run backup and npm run restore", function () {
     expect(await readdir(folder)).to.deep.equal(["there"]);
   });
 
+  it("a backup does not write into what another one writes", async () => {
+    const file = join(folder, "twice");
+    await writeFile(`${file}.part`, "of another");
+    const refused = await runToEnd("src/backup.ts", [file], settings());
+    expect(refused).to.include({ code: 1, stdout: "" });
+    expect(refused.stderr).to.include(`${file}.part is there`);
+    expect(await readFile(`${file}.part`, "utf8")).to.equal("of another");
+    await rm(`${file}.part`);
+  });
+
+  it("a database that goes away in the middle is one line, and no file", async () => {
+    const file = join(folder, "broken");
+    await client.query("begin; lock table users in access exclusive mode");
+    const making = runToEnd("src/backup.ts", [file], settings());
+    const cut = `select pg_terminate_backend(pid) from pg_stat_activity
+      where application_name = 'parley backup' and wait_event_type = 'Lock' and datname = current_database()`;
+    do await client.query("select pg_stat_clear_snapshot()");
+    while ((await client.query(cut)).rows.length === 0);
+    const broken = await making;
+    await client.query("rollback");
+    expect(broken).to.include({ code: 1, stdout: "" });
+    expect(broken.stderr).to.match(/^.+\n$/);
+    expect((await readdir(folder)).filter((name) => name.startsWith("broken"))).to.deep.equal([]);
+  });
+
   it("a restore that is killed in the middle leaves the database as it was, and the next one works", async () => {
     await client.query(
       "insert into users (username, password_hash) select 'user-' || n, '' from generate_series(1, 5000) n",

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import pg from "pg";
+import type pg from "pg";
 import type { Logger } from "../logger.ts";
+import { connect } from "./connect.ts";
 import { openDatabase } from "./database.ts";
 import { LOCK_WITHIN_MS, patientMigrator } from "./patient-migrator.ts";
 
@@ -13,14 +14,16 @@ const ASK_AGAIN_MS = 200;
  * applied.
  */
 export async function migrate(url: string, log: Logger, { to }: { to?: string } = {}): Promise<string[]> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
+  const client = await connect(url, "parley migrate");
+  const unlocked = new Promise<never>((_, reject) => client.on("error", reject));
+  unlocked.catch(() => {});
   // One connection: what is set for a statement is said to the connection that runs it.
   const one = { poolSize: 1, statementTimeoutMs: 0, lockTimeoutMs: LOCK_WITHIN_MS };
   const orm = await openDatabase({ url, log, migrator: patientMigrator(log), ...one });
   try {
     await lockMigrations(client, "alone");
-    const applied = await orm.migrator.up(to === undefined ? undefined : { to });
+    // Who has lost the lock is not the only runner any more.
+    const applied = await Promise.race([orm.migrator.up(to === undefined ? undefined : { to }), unlocked]);
     return applied.map(({ name }) => name);
   } finally {
     await orm.close();

@@ -202,4 +202,17 @@ describe("migrating beside the traffic", function () {
     expect(applied[0]).to.include("006-retention");
     await isWhole();
   });
+
+  it("one that has lost its lock says so and leaves the rest to the next one", async () => {
+    const held = await holdLocks({ env: { DATABASE_URL: database.url } }, "select from messages");
+    const running = run(database.url).catch((error: Error) => error);
+    await held.isWaitedFor();
+    await client.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'parley migrate' and datname = current_database()",
+    );
+    await held.release();
+    expect(String(await running)).to.include("terminating connection");
+    await run(database.url);
+    await isWhole();
+  });
 });
