@@ -34,6 +34,8 @@ class Budget {
   readonly #limiter: Limiter;
   readonly #part: number;
   readonly #leases = new Map<string, Lease>();
+  /** Who is asking the store for the next part. */
+  readonly #asking = new Map<string, Promise<Taken>>();
   /** Until when there is nothing left: what is refused anyway asks the store no more. */
   readonly #spent = new Map<string, number>();
 
@@ -45,18 +47,38 @@ class Budget {
   }
 
   async take(key: string): Promise<Taken> {
-    const now = performance.now();
-    const spentForMs = this.spentForMs(key, now);
-    if (spentForMs > 0) return { allowed: false, remaining: 0, resetMs: spentForMs };
-    const lease = this.#leases.get(key);
-    if (lease && lease.resetsAt > now && lease.left > 0) {
-      lease.left--;
-      return { allowed: true, remaining: lease.remaining + lease.left, resetMs: lease.resetsAt - now };
+    for (;;) {
+      const now = performance.now();
+      const spentForMs = this.spentForMs(key, now);
+      if (spentForMs > 0) return { allowed: false, remaining: 0, resetMs: spentForMs };
+      const lease = this.#leases.get(key);
+      if (lease && lease.resetsAt > now && lease.left > 0) {
+        lease.left--;
+        return { allowed: true, remaining: lease.remaining + lease.left, resetMs: lease.resetsAt - now };
+      }
+      // One part for all who ask at once: if each took their own, a few would take the whole budget.
+      const asking = this.#asking.get(key);
+      if (!asking) return this.#ask(key, now);
+      await asking;
     }
-    const { allowed, remaining, resetMs } = await consume(this.#limiter, key, this.#part);
-    if (allowed) this.#keep(key, { left: this.#part - 1, remaining, resetsAt: now + resetMs });
-    else this.#spend(key, now + resetMs);
-    return { allowed, remaining: allowed ? remaining + this.#part - 1 : 0, resetMs };
+  }
+
+  #ask(key: string, now: number): Promise<Taken> {
+    const asking = this.#takePart(key, now);
+    // Parts of one are nobody else's.
+    if (this.#part > 1) this.#asking.set(key, asking);
+    return asking;
+  }
+
+  async #takePart(key: string, now: number): Promise<Taken> {
+    try {
+      const { allowed, remaining, resetMs } = await consume(this.#limiter, key, this.#part);
+      if (allowed) this.#keep(key, { left: this.#part - 1, remaining, resetsAt: now + resetMs });
+      else this.#spend(key, now + resetMs);
+      return { allowed, remaining: allowed ? remaining + this.#part - 1 : 0, resetMs };
+    } finally {
+      this.#asking.delete(key);
+    }
   }
 
   /** For how long nothing is left, as far as this process has heard; 0 if something is, or nobody knows. */

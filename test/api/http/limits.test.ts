@@ -279,3 +279,17 @@ describe("limits while Redis is away", () => {
     expect(statuses(failed)).to.deep.equal([...Array(10).fill(401), 429]);
   });
 });
+
+describe("limits of which each process takes a part at a time", () => {
+  before(async () => {
+    world = await build({ env: { RATE_READS: "100" } });
+  });
+  after(() => world?.close());
+
+  it("are as large for who asks for much at once as for who asks one by one", async () => {
+    const caller = await buildCaller();
+    const atOnce = (count: number) => Promise.all(Array.from({ length: count }, () => read(caller)));
+    expect(statuses([...(await atOnce(60)), ...(await atOnce(40))])).to.deep.equal(Array(100).fill(200));
+    expectProblem(await read(caller), 429, "rate_limited");
+  });
+});
