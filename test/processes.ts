@@ -1,7 +1,9 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { promisify } from "node:util";
 import { nodeFlags } from "../src/api/node-flags.ts";
+import { services } from "./services.ts";
 
 /** A process of the product, as `npm run api` and `npm run worker` start it. */
 export interface Started {
@@ -17,6 +19,18 @@ export interface Started {
 }
 
 export type Settings = Readonly<Record<string, string | undefined>>;
+
+/** In demo mode, on this database and with a queue that nobody else has. */
+export const demoSettings = (databaseUrl: string, more: Settings = {}): Settings => ({
+  DATABASE_URL: databaseUrl,
+  REDIS_URL: services().redisUrl,
+  QUEUE_NAME: `test-${randomBytes(6).toString("hex")}`,
+  AUTH_MODE: "demo",
+  HOST: "127.0.0.1",
+  PORT: "0",
+  LOG_LEVEL: "fatal",
+  ...more,
+});
 
 /** What a process gets of ours besides its settings: its programs, and what Node has compiled before. */
 export const surroundings = (): Settings => ({

@@ -10,6 +10,7 @@ import {
 } from "../../src/client/index.ts";
 import { AppError } from "../../src/shared/errors.ts";
 import { buildRoom, buildUsers, call, type Person, say, toRoom } from "../calls.ts";
+import { until } from "../until.ts";
 import { buildWorld, type World } from "../world.ts";
 import { clientsOf } from "./clients.ts";
 import { FaultyProxy } from "./faulty-proxy.ts";
@@ -124,7 +125,7 @@ describe("the client's events", () => {
         aborting.abort();
         await reader.ended;
         expect(getEventListeners(aborting.signal, "abort")).to.have.length(0);
-        while (world.deps.hub.parked > 0) await new Promise((resolve) => setImmediate(resolve));
+        await until(() => world.deps.hub.parked === 0);
       });
 
       it("end with the loop that reads them", async () => {
@@ -132,7 +133,7 @@ describe("the client's events", () => {
         const { nextOffset: from } = await client.rooms.list();
         await say(world, ann, toRoom(room), "last");
         for await (const _ of client.events({ from, transport })) break;
-        while (world.deps.hub.parked > 0) await new Promise((resolve) => setImmediate(resolve));
+        await until(() => world.deps.hub.parked === 0);
       });
 
       it("wait for a reader who is slow, and lose nothing", async () => {

@@ -1,9 +1,8 @@
-import { randomBytes } from "node:crypto";
 import { expect } from "chai";
-import pg from "pg";
 import { buildRoom, buildUsers, call, get, type Person, post, say, toRoom, toUser } from "../calls.ts";
-import { type Settings, type Started, startApi, startWorkerProcess } from "../processes.ts";
-import { freshDatabase, hasRedis, services } from "../services.ts";
+import { holdLocks } from "../locks.ts";
+import { demoSettings, type Settings, type Started, startApi, startWorkerProcess } from "../processes.ts";
+import { freshDatabase, hasRedis } from "../services.ts";
 
 const texts = (body: { messages: { text: string }[] }): string[] => body.messages.map(({ text }) => text);
 
@@ -24,15 +23,7 @@ describe("two APIs and two workers on one database and queue", () => {
   before(async function () {
     if (!hasRedis()) return this.skip();
     database = await freshDatabase();
-    settings = {
-      DATABASE_URL: database.url,
-      REDIS_URL: services().redisUrl,
-      QUEUE_NAME: `test-${randomBytes(6).toString("hex")}`,
-      AUTH_MODE: "demo",
-      HOST: "127.0.0.1",
-      PORT: "0",
-      LOG_LEVEL: "fatal",
-    };
+    settings = demoSettings(database.url);
     [here, there] = await Promise.all([keep(startApi(settings)), keep(startApi(settings))]);
     await Promise.all([keep(startWorkerProcess(settings)), keep(startWorkerProcess(settings))]);
     [ann, ben] = (await buildUsers(here, 2)) as [Person, Person];
@@ -152,26 +143,8 @@ describe("two APIs and two workers on one database and queue", () => {
 });
 
 /** Keeps a room's row locked, so that whoever wants to append to it waits. */
-async function holdRoom(url: string, roomId: number) {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  await client.query("begin");
-  await client.query("select id from rooms where id = $1 for update", [roomId]);
-  return {
-    async isWaitedFor(): Promise<void> {
-      for (;;) {
-        const { rows } = await client.query(
-          "select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
-        );
-        if (rows.length > 0) return;
-      }
-    },
-    async release(): Promise<void> {
-      await client.query("rollback");
-      await client.end();
-    },
-  };
-}
+const holdRoom = (url: string, roomId: number) =>
+  holdLocks({ env: { DATABASE_URL: url } }, "select id from rooms where id = $1 for update", [roomId]);
 
 async function isParked(api: Started): Promise<void> {
   while ((await get(api, "/readyz")).body.parked_reads === 0);

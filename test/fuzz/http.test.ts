@@ -5,7 +5,7 @@ import fc from "fast-check";
 import pg from "pg";
 import { buildRoom, buildUsers, call, get, type Person, post, say, toRoom, toUser } from "../calls.ts";
 import { checkContract } from "../contract.ts";
-import { type Settings, type Started, startApi, startWorkerProcess } from "../processes.ts";
+import { demoSettings, type Settings, type Started, startApi, startWorkerProcess } from "../processes.ts";
 import { freshDatabase, services } from "../services.ts";
 import { type Document, type Operation, operationsOf, type Request, requestTo } from "./requests.ts";
 import { Values } from "./values.ts";
@@ -44,16 +44,7 @@ describe("the HTTP surface", () => {
 
   before(async () => {
     database = await freshDatabase();
-    const settings: Settings = {
-      DATABASE_URL: database.url,
-      REDIS_URL: services().redisUrl,
-      QUEUE_NAME: `test-${randomBytes(6).toString("hex")}`,
-      AUTH_MODE: "demo",
-      HOST: "127.0.0.1",
-      PORT: "0",
-      LOG_LEVEL: "error",
-      TRUST_PROXY: "true",
-    };
+    const settings: Settings = demoSettings(database.url, { LOG_LEVEL: "error", TRUST_PROXY: "true" });
     [api, worker] = await Promise.all([startApi(settings), startWorkerProcess(settings)]);
     const document: Document = (await get(api, "/openapi.json")).body;
     operations = operationsOf(document);

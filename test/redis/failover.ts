@@ -1,6 +1,5 @@
-import { randomBytes } from "node:crypto";
 import { expect } from "chai";
-import { type Settings, type Started, startApi, startWorkerProcess } from "../processes.ts";
+import { demoSettings, type Settings, type Started, startApi, startWorkerProcess } from "../processes.ts";
 import { freshDatabase } from "../services.ts";
 import { reachReplica, type Server } from "./servers.ts";
 import { Talk } from "./talk.ts";
@@ -17,20 +16,14 @@ export interface System {
 /** Two APIs and a worker, as processes of their own. */
 export async function startSystem(redisUrl: string, more: Settings = {}): Promise<System> {
   const database = await freshDatabase();
-  const settings: Settings = {
-    DATABASE_URL: database.url,
+  const settings = demoSettings(database.url, {
     REDIS_URL: redisUrl,
-    QUEUE_NAME: `t-${randomBytes(4).toString("hex")}`,
-    AUTH_MODE: "demo",
-    HOST: "127.0.0.1",
-    PORT: "0",
-    LOG_LEVEL: "fatal",
     // Counted as in production, and never reached.
     RATE_LIMITS: "on",
     RATE_SENDS: "1000000",
     RATE_READS: "1000000",
     ...more,
-  };
+  });
   const [one, two, worker] = await Promise.all([startApi(settings), startApi(settings), startWorkerProcess(settings)]);
   const end = async () => {
     await Promise.all([one.end(), two.end(), worker.end()]);

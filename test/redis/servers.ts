@@ -117,7 +117,8 @@ export class Servers {
         "sentinel monitor": `${name} ${HOST} ${master.port} 2`,
         "sentinel auth-pass": `${name} ${PASSWORD}`,
         "sentinel down-after-milliseconds": `${name} 1000`,
-        "sentinel failover-timeout": `${name} 5000`,
+        // Twice as long passes before one and the same master is given up again.
+        "sentinel failover-timeout": `${name} 3000`,
       });
     const sentinels = await Promise.all([sentinel(), sentinel(), sentinel()]);
     for (const { redis } of sentinels) {

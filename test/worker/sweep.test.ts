@@ -9,6 +9,7 @@ import { holdLocks } from "../locks.ts";
 import { startWorkerProcess } from "../processes.ts";
 import { hasRedis, services } from "../services.ts";
 import { openSocket } from "../sockets.ts";
+import { until } from "../until.ts";
 import { backends, buildWorld, type World } from "../world.ts";
 
 interface Entry {
@@ -213,7 +214,7 @@ describe("sweeping the log", () => {
 
   it("an API that stood still for longer than the log is kept tells its readers to start over", async () => {
     const parked = feed(`?offset=${nextOf(await feed())}&live=long-poll`);
-    while (world.deps.hub.parked === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => world.deps.hub.parked > 0);
     // Written and swept before its tail has read any of it.
     await inTransaction(world.deps.em, async (tx) => {
       await rows(tx, "update log_head set head = head + 5, kept_after = head + 4");

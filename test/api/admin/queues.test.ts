@@ -4,6 +4,7 @@ import { rows } from "../../../src/shared/db/database.ts";
 import { SEND_GROUP } from "../../../src/shared/jobs/groups.ts";
 import { buildUsers, type CallOptions, call, expectProblem, get, type Person, post } from "../../calls.ts";
 import { hasRedis } from "../../services.ts";
+import { until } from "../../until.ts";
 import { backends, buildWorld, type World } from "../../world.ts";
 
 const PATH = "/admin/queues";
@@ -42,7 +43,7 @@ for (const backend of backends) {
       await rows(world.deps.em, "update users set is_admin = $2 where id = $1", [id, is]);
       await announceUser(world.deps.em, id);
       const isHeard = async () => (await world.deps.directory.user(id))?.isAdmin === is;
-      while (!(await isHeard())) await new Promise((resolve) => setImmediate(resolve));
+      await until(isHeard);
     }
     const bearer = async ({ username }: Person): Promise<Record<string, string>> => {
       const { body } = await post(strict, "/v1/auth/login", { username, password: PASSWORD });

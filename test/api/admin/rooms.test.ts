@@ -12,6 +12,7 @@ import {
   toRoom,
   toUser,
 } from "../../calls.ts";
+import { until } from "../../until.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 const dropsAtOnce = `
@@ -19,10 +20,6 @@ const dropsAtOnce = `
   begin new.deleted_at = now(); new.text = ''; return new; end $$;
   create trigger drop_at_once before insert on messages for each row when (new.text = 'taken back')
   execute function drop_at_once()`;
-
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
-}
 
 describe("rooms and messages at the desk", () => {
   let world: World;

@@ -5,6 +5,7 @@ import { expect } from "chai";
 import { rows } from "../../../src/shared/db/database.ts";
 import { type Answer, buildUser, call, expectProblem, type Person, post } from "../../calls.ts";
 import { runToEnd } from "../../processes.ts";
+import { until } from "../../until.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 const PASSWORD = "Passw0rd!"; // of everybody that buildUser makes
@@ -219,11 +220,11 @@ describe("an account", () => {
       const { em, tail } = world.deps;
       const tails = "application_name = 'parley tail' and datname = current_database()";
       await rows(em, `select pg_terminate_backend(pid) from pg_stat_activity where ${tails}`);
-      while (tail.connected) await turn();
+      await until(() => !tail.connected);
     }
 
     afterEach(async () => {
-      for (const { deps } of [world, there]) while (!deps.tail.connected) await turn();
+      for (const { deps } of [world, there]) await until(() => deps.tail.connected);
     });
 
     for (const [what, changeBy, path, status] of [
@@ -260,7 +261,7 @@ describe("an account", () => {
       const bot = (await call(world, "POST", "/v1/auth/tokens", { ...bearer(session.access_token), body })).body.token;
       const other = await signIn(person);
       const parkedByBot = call(there, "GET", POLL, bearer(bot));
-      while (there.deps.hub.parked === 0) await turn();
+      await until(() => there.deps.hub.parked > 0);
       const closeAccount = async () => {
         expect((await close(session.access_token, person)).status).to.equal(204);
       };
@@ -299,9 +300,9 @@ describe("an account", () => {
   /** Polls that are parked with this token, one on each API, are answered with 401 at once when it ends. */
   async function endsAtOnce(token: string, end: () => Promise<void>, parkedBefore = [0, 0]): Promise<void> {
     // What an earlier test had parked is let go first: else its end would hide a beginning.
-    for (const [i, { deps }] of [world, there].entries()) while (deps.hub.parked !== parkedBefore[i]) await turn();
+    for (const [i, { deps }] of [world, there].entries()) await until(() => deps.hub.parked === parkedBefore[i]);
     const polls = [world, there].map((api) => call(api, "GET", POLL, bearer(token)));
-    for (const [i, { deps }] of [world, there].entries()) while (deps.hub.parked === parkedBefore[i]) await turn();
+    for (const [i, { deps }] of [world, there].entries()) await until(() => deps.hub.parked !== parkedBefore[i]);
     const endedAt = performance.now();
     await end();
     const answers: Answer[] = await Promise.all(polls);
@@ -310,8 +311,6 @@ describe("an account", () => {
     for (const api of [world, there]) expect((await me(api, token)).status).to.equal(401);
   }
 });
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 const runAdmin = (args: readonly string[], settings: Record<string, string>) =>
   runToEnd("src/admin.ts", args, settings);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { hashPassword } from "../../../src/api/users/passwords.ts";
 import { buildUser, call, type Person, post } from "../../calls.ts";
+import { until } from "../../until.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 const PASSWORD = "Passw0rd!"; // of everybody that buildUser makes
@@ -13,7 +14,9 @@ const AT_ONCE = 20;
 
 /** What hashing may add to the slowest of a hundred wake-ups. */
 const MOST_MS = 20;
-/** At rest and while hashing, one after the other, always so many times: the middle one of the differences counts. */
+/** At rest and while hashing, by turns, so that what else the machine does falls on both. */
+const TURNS = 4;
+/** The middle one of so many differences counts. */
 const PAIRS = 3;
 
 describe("hashing passwords", () => {
@@ -44,11 +47,17 @@ describe("hashing passwords", () => {
     this.timeout(120_000);
     await wakeUps(); // the first ones compile the code that they run
     const added: number[] = [];
-    for (let pair = 0; pair < PAIRS; pair++) {
-      const atRest = await wakeUps();
-      const stop = keepHashing();
-      const whileHashing = await wakeUps();
-      expect(await stop(), "batches that ran meanwhile").to.be.above(1);
+    while (!isSettled(added)) {
+      const atRest: number[] = [];
+      const whileHashing: number[] = [];
+      let batches = 0;
+      for (let turn = 0; turn < TURNS; turn++) {
+        atRest.push(...(await wakeUps()));
+        const stop = keepHashing();
+        whileHashing.push(...(await wakeUps()));
+        batches += await stop();
+      }
+      expect(batches, "batches that ran meanwhile").to.be.above(1);
       console.log(`      wake-ups at rest: ${tell(atRest)}; while passwords are hashed: ${tell(whileHashing)}`);
       added.push(p99(whileHashing) - p99(atRest));
     }
@@ -58,10 +67,10 @@ describe("hashing passwords", () => {
   /** How long it takes from the answer to a send until its recipient's parked poll is answered, one after the other. */
   async function wakeUps(): Promise<number[]> {
     const times: number[] = [];
-    for (let i = 0; i < WAKE_UPS; i++) {
+    for (let i = 0; i < WAKE_UPS / TURNS; i++) {
       const poll = call(world, "GET", `/v1/messages/unseen?wait=20&ack=${ack}`, bearer(ben.token));
       const woken = poll.then(() => performance.now());
-      while (world.deps.hub.parked === 0) await turn();
+      await until(() => world.deps.hub.parked > 0);
       const sent = await call(world, "POST", `/v1/users/${ben.id}/messages`, {
         ...bearer(ann.token),
         body: { text: `wake up ${i}` },
@@ -92,7 +101,10 @@ describe("hashing passwords", () => {
 });
 
 const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}` } });
-const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Once two of three agree, the third changes nothing. */
+const isSettled = (added: readonly number[]): boolean =>
+  added.length === PAIRS || (added.length === 2 && added[0]! < MOST_MS === added[1]! < MOST_MS);
 
 const quantile = (times: readonly number[], part: number): number =>
   times.toSorted((a, b) => a - b)[Math.ceil(times.length * part) - 1]!;

@@ -5,6 +5,7 @@ import { expect } from "chai";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 import { rows } from "../../../src/shared/db/database.ts";
 import { type Answer, buildUser, call, expectProblem, type Person, post } from "../../calls.ts";
+import { until } from "../../until.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 type Api = Pick<World, "url" | "deps">;
@@ -132,7 +133,7 @@ describe("a session", () => {
     const sent = await call(world, "POST", `/v1/users/${ben.id}/messages`, { ...bearer(access_token), body });
     world.statements.length = 0;
     const task = call(world, "GET", `/v1/tasks/${sent.body.task_id}?wait=50`, bearer(access_token));
-    while (!world.statements.some((sql) => /from messages/.test(sql))) await turn();
+    await until(() => world.statements.some((sql) => /from messages/.test(sql)));
     await logout(world, access_token);
     expectProblem(await task, 401, "session_ended");
   });
@@ -225,12 +226,11 @@ interface Listed {
 }
 
 const sidOf = (token: string): string => String(decodeJwt(token)["sid"]);
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** Polls that are parked with this token, one on each API, are answered with 401 at once when it ends. */
 async function endAtOnce(apis: readonly Api[], token: string, end: () => Promise<void>): Promise<void> {
   const polls = apis.map((api) => call(api, "GET", POLL, bearer(token)));
-  for (const { deps } of apis) while (deps.hub.parked === 0) await turn();
+  for (const { deps } of apis) await until(() => deps.hub.parked > 0);
   const endedAt = performance.now();
   await end();
   for (const poll of await Promise.all(polls)) expectEnded(poll);

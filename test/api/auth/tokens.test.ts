@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { rows } from "../../../src/shared/db/database.ts";
 import { buildUser, call, expectProblem, type Person, post } from "../../calls.ts";
+import { until } from "../../until.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 const PASSWORD = "Passw0rd!"; // of everybody that buildUser makes
@@ -65,7 +66,7 @@ describe("a token for a bot", () => {
   it("that is revoked is good for nothing at once, on every API, with all that is parked", async () => {
     const { id, token } = (await create({ name: "short-lived" })).body;
     const polls = [world, there].map((api) => call(api, "GET", "/v1/messages/unseen?wait=50", bearer(token)));
-    for (const { deps } of [world, there]) while (deps.hub.parked === 0) await turn();
+    for (const { deps } of [world, there]) await until(() => deps.hub.parked > 0);
     const revokedAt = performance.now();
     expect((await revoke(id)).status).to.equal(204);
     for (const poll of await Promise.all(polls)) expect(poll.status, JSON.stringify(poll.body)).to.equal(401);
@@ -81,13 +82,13 @@ describe("a token for a bot", () => {
       const session = await signIn(cat);
       const { id, token } = (await create({ name: "unheard" }, session)).body;
       const poll = call(there, "GET", "/v1/messages/unseen?wait=8", bearer(token));
-      while (there.deps.hub.parked === 0) await turn();
+      await until(() => there.deps.hub.parked > 0);
       await rows(
         world.deps.em,
         `select pg_terminate_backend(pid) from pg_stat_activity
          where application_name = 'parley tail' and datname = current_database()`,
       );
-      while (there.deps.tail.connected) await turn();
+      await until(() => !there.deps.tail.connected);
       const path = what === "that is revoked" ? `/v1/auth/tokens/${id}` : `/v1/users/${cat.id}`;
       expect((await call(world, "DELETE", path, bearer(session))).status).to.equal(204);
       const { status, body } = await poll;
@@ -200,5 +201,3 @@ interface Listed {
   name: string;
   last_used_at: string | null;
 }
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));

@@ -1,8 +1,8 @@
 import { execFile } from "node:child_process";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { buildUser, type Person, say, toRoom } from "../../calls.ts";
+import { until } from "../../until.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 const run = promisify(execFile);
@@ -250,7 +250,7 @@ describe("the classic paths, by curl", () => {
 
     it("waits for what is unseen, and answers as soon as somebody says something", async () => {
       const waiting = data("GET", "/chat/messages/unseen/?user_id=8&wait=15");
-      while (world.deps.hub.parked === 0) await nextTurn();
+      await until(() => world.deps.hub.parked > 0);
       await data("POST", "/chat/group/1/", ...json({ from: 12, text: "are you there?" }));
       const [family] = await waiting;
       expect(textsOf(family.messages)).to.deep.equal(["are you there?"]);

@@ -8,6 +8,7 @@ import { listen } from "../../../src/api/listen.ts";
 import { Closers } from "../../../src/shared/closers.ts";
 import { rows } from "../../../src/shared/db/database.ts";
 import { type Answer, buildUser, call, expectProblem, type Person, post } from "../../calls.ts";
+import { until } from "../../until.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 const PASSWORD = "Passw0rd!"; // of everybody that buildUser makes
@@ -168,7 +169,7 @@ describe("an API client", () => {
       const poll = ["GET", "/v1/messages/unseen?wait=50"] as const;
       const usable = (await actAs(client, ann, me)).status === 200;
       const polls = usable ? [world, there].map((api) => actAs(client, ann, poll, api)) : [];
-      if (usable) for (const { deps } of [world, there]) while (deps.hub.parked === 0) await turn();
+      if (usable) for (const { deps } of [world, there]) await until(() => deps.hub.parked > 0);
       const revokedAt = performance.now();
       expect((await asAdmin("DELETE", `/v1/clients/${id}`)).status).to.equal(204);
       for (const { status } of await Promise.all(polls)) expect(status).to.equal(401);
@@ -208,4 +209,3 @@ const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}`
 const keyed = (apiKey: string, userId: number) => ({ "x-api-key": apiKey, "x-act-as": String(userId) });
 const sidOf = (token: string): string =>
   JSON.parse(Buffer.from(token.split(".")[1]!, "base64url").toString()).sid as string;
-const turn = () => new Promise((resolve) => setImmediate(resolve));

@@ -12,6 +12,7 @@ import {
   toRoom,
   toUser,
 } from "../../calls.ts";
+import { until } from "../../until.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 interface Entry {
@@ -122,7 +123,7 @@ describe("the event feed", () => {
     const [here, there] = [await buildRoom(world, [ann, ben]), await buildRoom(world, [ann, ben])];
     await say(world, ann, toRoom(there), "there");
     const poll = get(world, `${toRoom(here)}/events?offset=now&live=long-poll`, ben.id);
-    while (world.deps.hub.parked === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => world.deps.hub.parked > 0);
     await say(world, ann, toRoom(there), "there again");
     await say(world, ann, toRoom(here), "here");
     expect(texts((await poll).body)).to.deep.equal(["here"]);
@@ -186,7 +187,7 @@ describe("the event feed", () => {
     const { headers } = await get(api, "/v1/events?offset=now", ben.id);
     api.statements.length = 0;
     const poll = get(api, `/v1/events?offset=${nextOf({ headers })}&live=long-poll&presence=off`, ben.id);
-    while (api.deps.hub.parked === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => api.deps.hub.parked > 0);
     expect(api.statements).to.have.length(1);
     await post(world, `${toRoom(room)}/messages`, { text: "wake" }, ann.id);
     expect(texts((await poll).body)).to.deep.equal(["wake"]);
@@ -195,13 +196,13 @@ describe("the event feed", () => {
 
   it("completes the older of two polls of one device, and the oldest of more than 32", async () => {
     const older = feed(ann, "?offset=now&live=long-poll&device=phone");
-    while (world.deps.hub.parked !== 1) await new Promise((resolve) => setImmediate(resolve));
-    const newer = feed(ann, "?offset=now&live=long-poll&timeout=2&device=phone");
+    await until(() => world.deps.hub.parked === 1);
+    const newer = feed(ann, "?offset=now&live=long-poll&timeout=1&device=phone");
     expect((await older).status).to.equal(204);
     expect((await newer).status).to.equal(204);
     const oldest = feed(ann, "?offset=now&live=long-poll");
-    while (world.deps.hub.parked !== 1) await new Promise((resolve) => setImmediate(resolve));
-    const others = Array.from({ length: 32 }, () => feed(ann, "?offset=now&live=long-poll&timeout=3"));
+    await until(() => world.deps.hub.parked === 1);
+    const others = Array.from({ length: 32 }, () => feed(ann, "?offset=now&live=long-poll&timeout=1"));
     expect((await oldest).status).to.equal(204);
     await Promise.all(others);
   });

@@ -3,6 +3,7 @@ import { expect } from "chai";
 import { WebSocket } from "ws";
 import { buildRoom, buildUser, buildUsers, call, expectProblem, get, type Person, say, toRoom } from "../../calls.ts";
 import { hasRedis, services } from "../../services.ts";
+import { until } from "../../until.ts";
 import { backends, buildWorld, type World } from "../../world.ts";
 
 interface Api {
@@ -21,8 +22,6 @@ interface Listener {
   until(look: () => unknown): Promise<void>;
   leave(): void;
 }
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 for (const kind of backends) {
   describe(`typing and presence, with ${kind}`, () => {
@@ -177,7 +176,7 @@ for (const kind of backends) {
       const lately = ({ headers }: { headers: Headers }) => JSON.parse(headers.get("parley-lately") ?? "[]");
       const before = there.deps.hub.parked;
       const polls = [poll(ben), poll(cat), poll(ben, `${toRoom(room)}/events`)];
-      while (there.deps.hub.parked < before + polls.length) await turn();
+      await until(() => there.deps.hub.parked >= before + polls.length);
       await types(ann, room);
       await socket.until(() => hears(socket, "typing").length > 0);
       expect(there.deps.hub.parked).to.equal(before + polls.length);
@@ -236,7 +235,7 @@ for (const kind of backends) {
         answered = true;
       });
       const witness = await byStream(ben);
-      while (world.deps.hub.parked < 2) await turn();
+      await until(() => world.deps.hub.parked >= 2);
       await types(ann, room);
       const socket = await bySocket(ann);
       await witness.until(() => hears(witness, "typing").length > 0);
@@ -283,7 +282,7 @@ for (const kind of backends) {
       await bySocket(ann, there, "&presence=off");
       const poll = get(world, "/v1/events?offset=now&live=long-poll&timeout=1&presence=off", ann.id);
       const other = get(world, "/v1/messages/unseen?wait=1&presence=off", ann.id);
-      while (world.deps.hub.parked < 3) await turn();
+      await until(() => world.deps.hub.parked >= 3);
       expect(await onlineOf(ann)).to.equal(false);
       expect([(await poll).status, (await other).status]).to.deep.equal([204, 200]);
       expect(await onlineOf(ann)).to.equal(false);

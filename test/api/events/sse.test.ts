@@ -3,6 +3,7 @@ import { type EntityManager, inTransaction, rows } from "../../../src/shared/db/
 import { append } from "../../../src/shared/log/append.ts";
 import { buildRoom, buildUsers, call, get, type Person, post, say, toRoom } from "../../calls.ts";
 import { services } from "../../services.ts";
+import { until } from "../../until.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 interface Api {
@@ -23,7 +24,6 @@ interface Event {
   readonly data: any;
 }
 
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 const texts = (entries: readonly Entry[]): string[] =>
   entries.filter(({ type }) => type === "message.created").map(({ data }) => data.text);
 /** As long as a message may be, in characters that JSON writes as six. */
@@ -57,7 +57,7 @@ describe("the event feed as server-sent events", () => {
   });
   afterEach(async () => {
     for (const controller of opened.splice(0)) controller.abort();
-    while (world.deps.hub.parked > 0) await turn();
+    await until(() => world.deps.hub.parked === 0);
   });
   after(() => world.close());
 
@@ -270,7 +270,7 @@ describe("the event feed as server-sent events", () => {
     expect(world.deps.hub.parked).to.equal(1);
     const goneAt = performance.now();
     stream.stop();
-    while (world.deps.hub.parked > 0) await turn();
+    await until(() => world.deps.hub.parked === 0);
     expect(performance.now() - goneAt).to.be.below(1_000);
   });
 
@@ -287,7 +287,7 @@ describe("the event feed as server-sent events", () => {
 
   it("is cut for who reads too slowly, and resumes without loss", async () => {
     const stream = await open(ben, "/v1/events?offset=now", {}, world, false);
-    while (world.deps.hub.parked === 0) await turn();
+    await until(() => world.deps.hub.parked > 0);
     for (let i = 0; world.deps.hub.parked > 0; i += 200) await sayMany(numbered(i, i + 200).map(lengthened));
     expect(await stream.read()).to.equal("cut");
     const again = await open(ben, "/v1/events", { "last-event-id": stream.events().at(-1)!.id! });

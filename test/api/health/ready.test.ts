@@ -3,6 +3,7 @@ import { keys } from "../../../src/shared/store/store.ts";
 import { buildRoom, buildUsers, call, expectProblem, get, type Person, toRoom, toUser } from "../../calls.ts";
 import { hasRedis } from "../../services.ts";
 import { openSocket } from "../../sockets.ts";
+import { until } from "../../until.ts";
 import { backends, buildWorld, type World } from "../../world.ts";
 
 for (const backend of backends) {
@@ -70,7 +71,7 @@ for (const backend of backends) {
       const room = await buildRoom(world, [ann, ben]);
       const body = { text: "one too many" };
       const waiting = await Promise.all([add(0), add(0), add(0)]);
-      while (world.deps.backlog.waiting < 3) await new Promise((resolve) => setImmediate(resolve));
+      await until(() => world.deps.backlog.waiting >= 3);
       for (const path of [toRoom(room), toUser(ben)]) {
         const refused = await call(world, "POST", `${path}/messages`, { as: ann.id, body });
         expectProblem(refused, 503, "overloaded");

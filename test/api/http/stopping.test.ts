@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { expect } from "chai";
 import { buildUser, get } from "../../calls.ts";
+import { until } from "../../until.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 /** What still runs is cut off after five seconds; who never asked is not waited for so long. */
@@ -25,7 +26,7 @@ describe("an API that stops", () => {
     };
     const [silent, late] = [await open(), await open()];
     const poll = get(api, "/v1/messages/unseen?wait=20", (await buildUser(world)).id);
-    while (api.deps.hub.parked === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => api.deps.hub.parked > 0);
     const askedAt = performance.now();
     const closed = api.close();
     // It listens no more by the time it sends away who waits.

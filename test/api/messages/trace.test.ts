@@ -14,9 +14,8 @@ import {
 } from "../../calls.ts";
 import { hasRedis } from "../../services.ts";
 import { openSocket } from "../../sockets.ts";
+import { until } from "../../until.ts";
 import { backends, buildWorld, type World } from "../../world.ts";
-
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 for (const backend of backends) {
   describe(`the trace of a message, with the queue on ${backend}`, () => {
@@ -143,7 +142,7 @@ describe("when a message was first delivered", () => {
 
   const recorded = (id: string) => oneRow(world.deps.em, "select at from deliveries where message_id = $1", [id]);
   const isRecorded = async (id: string): Promise<void> => {
-    while (!(await recorded(id))) await turn();
+    await until(async () => (await recorded(id)) !== undefined);
   };
 
   const pages: Record<string, (id: string) => string> = {
@@ -167,7 +166,7 @@ describe("when a message was first delivered", () => {
     for (const path of ["/v1/messages/unseen?wait=20", "/v1/events?offset=now&live=long-poll"]) {
       const [reader] = (await buildUsers(world, 1)) as [Person];
       const poll = get(world, path, reader.id);
-      while (world.deps.hub.parked === 0) await turn();
+      await until(() => world.deps.hub.parked > 0);
       const { id } = await say(world, ann, toUser(reader), "hello");
       await poll;
       await isRecorded(id);
@@ -178,10 +177,10 @@ describe("when a message was first delivered", () => {
     const streaming = new AbortController();
     const headers = { "x-user-id": String(ben.id) };
     await fetch(`${world.url}/v1/events?offset=now&live=sse`, { headers, signal: streaming.signal });
-    while (world.deps.hub.parked === 0) await turn();
+    await until(() => world.deps.hub.parked > 0);
     await isRecorded((await say(world, ann, toRoom(room), "by stream")).id);
     streaming.abort();
-    while (world.deps.hub.parked > 0) await turn();
+    await until(() => world.deps.hub.parked === 0);
     const socket = await openSocket(world, headers);
     await socket.ask("subscribe", { offset: "now" });
     await isRecorded((await say(world, ann, toRoom(room), "by socket")).id);
@@ -229,7 +228,7 @@ describe("when a message was first delivered", () => {
     const { id } = await say(world, ann, toRoom(room), "hello");
     const other = await world.startApi();
     await get(other, `${toRoom(room)}/messages`, ben.id);
-    while (other.chores.length === 0) await turn();
+    await until(() => other.chores.length > 0);
     await rows(world.deps.em, "alter table elsewhere rename to deliveries");
     await isRecorded(id);
   });

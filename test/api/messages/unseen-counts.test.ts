@@ -2,6 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { rows } from "../../../src/shared/db/database.ts";
 import { buildRoom, buildUsers, call, get, type Person, post, say, toRoom, toUser } from "../../calls.ts";
+import { until } from "../../until.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 interface Explained {
@@ -58,7 +59,7 @@ describe("the number of unseen messages", () => {
     const [ann, ben] = (await buildUsers(world, 2)) as [Person, Person];
     expect((await unseen(ben, "&wait=1")).explain).to.deep.equal({ rooms: [] });
     const poll = unseen(ben, "&wait=20");
-    while (world.deps.hub.parked === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => world.deps.hub.parked > 0);
     const { id, room_id } = await say(world, ann, toUser(ben), "wake up");
     const { explain, messages } = await poll;
     expect(messages.map((message: Said) => message.id)).to.deep.equal([id]);

@@ -1,5 +1,6 @@
 import { expect } from "chai";
 import { buildRoom, buildUsers, call, get, type Person, post, say, toRoom, toUser } from "../../calls.ts";
+import { until } from "../../until.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 const texts = (body: { messages: { text: string }[] }): string[] => body.messages.map(({ text }) => text);
@@ -213,5 +214,5 @@ describe("the unseen endpoint", () => {
 
 /** Waits until so many reads are parked on the API of this world. */
 async function parked({ deps }: World, count: number): Promise<void> {
-  while (deps.hub.parked !== count) await new Promise((resolve) => setImmediate(resolve));
+  await until(() => deps.hub.parked === count);
 }

@@ -20,6 +20,7 @@ import {
 } from "../../calls.ts";
 import { freezeFamily } from "../../processes.ts";
 import { type Pair, startPair } from "../../standby.ts";
+import { until } from "../../until.ts";
 import { type Api, buildWorld, type World } from "../../world.ts";
 
 type Room = { id: number; name: string };
@@ -441,10 +442,6 @@ describe("reads of history and lists from a replica", () => {
     return { end };
   }
 });
-
-async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await isSo())) await new Promise((resolve) => setImmediate(resolve));
-}
 
 async function timed<T>(work: () => Promise<T>): Promise<{ answer: T; ms: number }> {
   const beganAt = performance.now();

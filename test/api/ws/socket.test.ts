@@ -12,6 +12,7 @@ import { buildRoom, buildUser, buildUsers, call, get, type Person, post, say, to
 import { startApi } from "../../processes.ts";
 import { services } from "../../services.ts";
 import { openSocket } from "../../sockets.ts";
+import { until } from "../../until.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 interface Api {
@@ -269,7 +270,7 @@ describe("a socket", () => {
       await Promise.all(tabs.map((tab) => tab.saysMore(1)));
       expect(tabs.flatMap((tab) => tab.texts())).to.deep.equal(tabs.map(() => "to all"));
       for (const { ws } of tabs) ws.terminate();
-      while (world.deps.hub.parked > 0) await new Promise((resolve) => setImmediate(resolve));
+      await until(() => world.deps.hub.parked === 0);
     });
 
     it("also when 500 messages come within some milliseconds: all of them, ascending", async () => {
@@ -468,7 +469,7 @@ describe("a socket", () => {
       expect(world.deps.hub.parked).to.equal(1);
       const goneAt = performance.now();
       client.ws.terminate();
-      while (world.deps.hub.parked > 0) await new Promise((resolve) => setImmediate(resolve));
+      await until(() => world.deps.hub.parked === 0);
       expect(performance.now() - goneAt).to.be.below(1_000);
     });
 

@@ -1,9 +1,8 @@
-import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { ask } from "../../../bench/load/ask.ts";
 import { freePort } from "../../../src/local/free-port.ts";
-import { type Settings, type Started, startApi, startWorkerProcess } from "../../processes.ts";
-import { freshDatabase, numbersForInt8, services } from "../../services.ts";
+import { demoSettings, type Settings, type Started, startApi, startWorkerProcess } from "../../processes.ts";
+import { freshDatabase, numbersForInt8 } from "../../services.ts";
 import { type Nginx, startNginx } from "./nginx.ts";
 
 /** A process that is ended and started again in the same place: an API keeps its port. */
@@ -24,15 +23,7 @@ export interface Cluster {
 
 export async function startCluster(): Promise<Cluster> {
   const database = await freshDatabase();
-  const settings: Settings = {
-    DATABASE_URL: database.url,
-    REDIS_URL: services().redisUrl,
-    QUEUE_NAME: `test-${randomBytes(6).toString("hex")}`,
-    AUTH_MODE: "demo",
-    HOST: "127.0.0.1",
-    TRUST_PROXY: "true",
-    LOG_LEVEL: "fatal",
-  };
+  const settings: Settings = demoSettings(database.url, { TRUST_PROXY: "true" });
   const running = new Map<string, Started>();
   const place = async (name: string, start: () => Promise<Started>): Promise<Place> => {
     running.set(name, await start());

@@ -1,8 +1,7 @@
-import { randomBytes } from "node:crypto";
 import pg from "pg";
 import { type Answer, type CallOptions, call } from "../../calls.ts";
-import { type Settings, type Started, startApi, startWorkerProcess } from "../../processes.ts";
-import { freshDatabase, numbersForInt8, services } from "../../services.ts";
+import { demoSettings, type Settings, type Started, startApi, startWorkerProcess } from "../../processes.ts";
+import { freshDatabase, numbersForInt8 } from "../../services.ts";
 import type { Which } from "./script.ts";
 
 /** One API as it was when somebody turned to it. */
@@ -48,15 +47,7 @@ export class Cluster {
 
   static async start(): Promise<Cluster> {
     const database = await freshDatabase();
-    const settings = {
-      DATABASE_URL: database.url,
-      REDIS_URL: services().redisUrl,
-      QUEUE_NAME: `test-${randomBytes(6).toString("hex")}`,
-      AUTH_MODE: "demo",
-      HOST: "127.0.0.1",
-      PORT: "0",
-      LOG_LEVEL: "fatal",
-    };
+    const settings = demoSettings(database.url);
     const [apis, workers] = await Promise.all([
       Promise.all([startApi(settings), startApi(settings)]),
       Promise.all([startWorkerProcess(settings), startWorkerProcess(settings)]),

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { rows } from "../../../src/shared/db/database.ts";
 import { tailSql } from "../../../src/shared/log/tail.ts";
 import { buildUsers, get, type Person, post, toUser } from "../../calls.ts";
+import { until } from "../../until.ts";
 import { buildWorld, type World } from "../../world.ts";
 
 describe("the tail of the log", () => {
@@ -20,7 +21,7 @@ describe("the tail of the log", () => {
   /** Resolves once the poll is parked; its answer comes later. */
   const park = async () => {
     const answer = poll();
-    while (world.deps.hub.parked === 0) await new Promise((resolve) => setImmediate(resolve));
+    await until(() => world.deps.hub.parked > 0);
     return { answer };
   };
 
