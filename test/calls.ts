@@ -84,8 +84,12 @@ export async function buildUser(world: Reachable & { deps?: ApiDeps }, overrides
   return answer.body;
 }
 
-export const buildUsers = (world: Parameters<typeof buildUser>[0], count: number): Promise<Person[]> =>
-  Promise.all(Array.from({ length: count }, () => buildUser(world)));
+/** One after the other, so that their ids go up. */
+export async function buildUsers(world: Parameters<typeof buildUser>[0], count: number): Promise<Person[]> {
+  const people: Person[] = [];
+  while (people.length < count) people.push(await buildUser(world));
+  return people;
+}
 
 /** A group owned by the first of its members. */
 export async function buildRoom(world: Reachable, members: readonly Person[], overrides: object = {}) {
