@@ -31,6 +31,10 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 export function acceptSockets(server: Server, app: Koa, deps: ApiDeps): () => void {
   const options = { noServer: true, maxPayload: MAX_PAYLOAD_BYTES, closeTimeout: CLOSE_WITHIN_MS };
   const sockets = new WebSocketServer(options);
+  // A key, a version or a method that no socket has.
+  sockets.on("wsClientError", ({ message }, socket, { headers }) =>
+    refuse(socket, new AppError("malformed_request", message), requestIdOf(headers["x-request-id"])),
+  );
   server.on("upgrade", (request, socket, head) => {
     socket.on("error", () => socket.destroy());
     const ctx = app.createContext(request, new http.ServerResponse(request)) as Context;

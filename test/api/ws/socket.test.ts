@@ -391,6 +391,18 @@ describe("a socket", () => {
       );
       expect((await textOf(socket)).split("\r\n")[0]).to.equal("HTTP/1.1 200 OK");
     });
+
+    it("not without a key, which is a problem like any other", async () => {
+      const { port } = new URL(world.url);
+      const socket = connect(Number(port), "127.0.0.1");
+      socket.write(
+        "GET /v1/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+          `Sec-WebSocket-Version: 13\r\nX-User-Id: ${ann.id}\r\n\r\n`,
+      );
+      const [head, body] = (await textOf(socket)).split("\r\n\r\n") as [string, string];
+      expect(head).to.match(/^HTTP\/1\.1 400 [^]*application\/problem\+json/);
+      expect(JSON.parse(body)).to.include({ status: 400, code: "malformed_request" });
+    });
   });
 
   describe("closes", () => {
