@@ -65,6 +65,8 @@ export class Parking {
     if (typeof subscription === "string") return Promise.resolve({ why: subscription });
     const { parked } = this.#waits;
     const since = performance.now();
+    // They may have been woken before, by something that was gone when they looked.
+    gone.wokenBy = undefined;
     parked[kind]++;
     const finish: Finish = (wake) => {
       parked[kind]--;

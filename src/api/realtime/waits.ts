@@ -1,4 +1,5 @@
 import { Timings } from "../../shared/metrics/timings.ts";
+import type { Gone } from "../http/gone.ts";
 
 /** What somebody waits in: reads that wait once, for messages, entries or a task's end, and what stays open. */
 export type WaitKind = "unseen" | "events" | "task" | "sse" | "ws";
@@ -27,15 +28,17 @@ export class Waits {
     this.wakeups.observeMs(performance.now() - heardAt);
   }
 
-  /** For waits that are a promise already. */
-  async during<T>(kind: WaitKind, waiter: { parkedMs: number }, work: Promise<T>): Promise<T> {
+  /** For waits that are a promise already. One that follows on a wake-up is no part of how long that took. */
+  async during<T>(kind: WaitKind, waiter: Pick<Gone, "parkedMs" | "wokenBy">, work: Promise<T>): Promise<T> {
     const since = performance.now();
     this.parked[kind]++;
     try {
       return await work;
     } finally {
       this.parked[kind]--;
-      waiter.parkedMs += performance.now() - since;
+      const ms = performance.now() - since;
+      waiter.parkedMs += ms;
+      if (waiter.wokenBy !== undefined) waiter.wokenBy += ms;
     }
   }
 }

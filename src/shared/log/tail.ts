@@ -119,6 +119,8 @@ export class Tail {
     if (this.#stopped) return void client.end().catch(() => undefined);
     this.#client = client;
     this.#retryMs = RECONNECT_MS.first;
+    // Whoever waits is told late of what came meanwhile, but this process hears of it now.
+    this.#heardAt = undefined;
     this.#read();
   }
 

@@ -1,5 +1,9 @@
 import { expect } from "chai";
-import type { PollOutcome, WaitKind } from "../../../src/api/realtime/waits.ts";
+import { Gone } from "../../../src/api/http/gone.ts";
+import { Hub } from "../../../src/api/realtime/hub.ts";
+import { Parking } from "../../../src/api/realtime/parking.ts";
+import { type PollOutcome, type WaitKind, Waits } from "../../../src/api/realtime/waits.ts";
+import { toEntry } from "../../../src/shared/log/entry.ts";
 import { buildUsers, call, get, type Person, say, toUser } from "../../calls.ts";
 import { Scraped, scrape, scrapeUntil } from "../../metrics.ts";
 import { openSocket } from "../../sockets.ts";
@@ -162,5 +166,35 @@ describe("the figures of those who wait", () => {
     socket.ws.terminate();
     await parkedAt(world, "sse", 0);
     await parkedAt(world, "ws", 0);
+  });
+});
+
+describe("how long a wake-up took", () => {
+  it("is nothing of a poll that found nothing when it was woken, waited on and got nothing", async () => {
+    const hub = new Hub(Date.now);
+    const parking = new Parking({ hub, ephemeral: { enter: () => () => {} }, waits: new Waits() });
+    const gone = new Gone();
+    const park = (pos: number, waitMs: number) => {
+      const of = { kind: "unseen", wants: () => true, waitMs, gone, present: false } as const;
+      return parking.park({ userId: 1, pos, roomIds: [1] }, of);
+    };
+    const woken = park(0, 10_000);
+    const row = { pos: 1, room_id: 1, user_id: null, actor_id: 2, message_id: null, task_id: null };
+    hub.handOut([toEntry({ ...row, type: "room.updated", data: {}, at: new Date(), message: null })], 1);
+    expect((await woken).why).to.equal("entries");
+    expect(gone.wokenBy).to.equal(1);
+    expect((await park(1, 0)).why).to.equal("timeout");
+    expect(gone.wokenBy).to.equal(undefined);
+    hub.close();
+  });
+
+  it("is without the wait for the mark of what was found", async () => {
+    const waits = new Waits();
+    const gone = new Gone();
+    gone.wokenBy = performance.now();
+    await waits.during("task", gone, new Promise((resolve) => setTimeout(resolve, 60)));
+    waits.woke(gone.wokenBy);
+    const sum = waits.wakeups.samples("t").find(({ metricName }) => metricName === "t_sum")!;
+    expect(sum.value).to.be.below(0.05);
   });
 });

@@ -1,7 +1,9 @@
 import { expect } from "chai";
+import pg from "pg";
 import { rows } from "../../../src/shared/db/database.ts";
-import { tailSql } from "../../../src/shared/log/tail.ts";
+import { Tail, tailSql } from "../../../src/shared/log/tail.ts";
 import { buildUsers, get, type Person, post, toUser } from "../../calls.ts";
+import { services } from "../../services.ts";
 import { until } from "../../until.ts";
 import { buildWorld, type World } from "../../world.ts";
 
@@ -25,13 +27,13 @@ describe("the tail of the log", () => {
     return { answer };
   };
 
+  const cutSql =
+    "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'parley tail' and datname = current_database()";
+
   it("goes on from where it was when its connection is cut", async () => {
     for (let i = 0; i < 3; i++) {
       const { answer } = await park();
-      await rows(
-        world.deps.em,
-        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'parley tail' and datname = current_database()",
-      );
+      await rows(world.deps.em, cutSql);
       await post(world, `${toUser(ben)}/messages`, { text: `cut ${i}` }, ann.id);
       expect(texts(await answer)).to.deep.equal([`cut ${i}`]);
     }
@@ -53,6 +55,38 @@ describe("the tail of the log", () => {
       [ann.id],
     );
     expect(texts(await again)).to.deep.equal(["unannounced"]);
+  });
+
+  it("has heard of what it finds when it is back just then, and not while it was away", async () => {
+    const { DATABASE_URL: url } = world.env;
+    const admin = new pg.Client({
+      connectionString: Object.assign(new URL(services().postgresUrl), { pathname: "/postgres" }).href,
+    });
+    await admin.connect();
+    const allowConnections = (may: boolean) =>
+      admin.query(`alter database ${new URL(url!).pathname.slice(1)} with allow_connections ${may}`);
+    const ignore = () => {};
+    const others = { onTask: ignore, onUser: ignore, onCredential: ignore, onEphemeral: ignore, onReset: ignore };
+    const heard = Promise.withResolvers<number>();
+    const onEntries = (_: unknown, heardAt: number): void => heard.resolve(heardAt);
+    const tail = new Tail({ url: url!, log: world.deps.log, events: { ...others, onEntries } });
+    await tail.start();
+    try {
+      await allowConnections(false);
+      await rows(world.deps.em, cutSql);
+      // It looks once in a second by itself, whether it can or not.
+      for (const end = performance.now() + 1_200; performance.now() < end; )
+        await new Promise((resolve) => setImmediate(resolve));
+      expect(tail.connected).to.equal(false);
+      const backAt = performance.now();
+      await allowConnections(true);
+      await post(world, `${toUser(ben)}/messages`, { text: "after all" }, ann.id);
+      expect(await heard.promise).to.be.at.least(backAt);
+    } finally {
+      await allowConnections(true);
+      await tail.stop();
+      await admin.end();
+    }
   });
 
   it("reads by key alone, whatever the statistics say: on empty, small and large tables", async () => {
