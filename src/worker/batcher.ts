@@ -3,7 +3,7 @@ import { type EntityManager, isDatabaseAway, violatedConstraint } from "../share
 import type { Logger } from "../shared/logger.ts";
 import type { Tracing } from "../shared/tracing/tracing.ts";
 import { type StoredBatch, storeBatch } from "./store-batch.ts";
-import type { Outcome, TakenJob } from "./task.ts";
+import { isEnd, type Outcome, type TakenJob } from "./task.ts";
 import { tellDone } from "./task-log.ts";
 import type { WorkFigures } from "./work-figures.ts";
 
@@ -72,7 +72,8 @@ export class Batcher {
       const { outcomes, messages } = await this.#storeTraced(batch, jobs);
       this.#figures.batch(jobs, outcomes, messages);
       for (const { job, settle } of batch) settle(outcomes.get(job.id)!);
-      const done = jobs.filter(({ id }) => !outcomes.get(id)!.problem);
+      const isDone = (job: TakenJob, outcome: Outcome): boolean => !outcome.problem && isEnd(job, outcome);
+      const done = jobs.filter((job) => isDone(job, outcomes.get(job.id)!));
       tellDone(this.#log, done, startedAt);
     } catch (error) {
       if (batch.length === 1) return batch[0]!.fail(error);

@@ -6,7 +6,7 @@ import { type GroupedSend, SEND_GROUP, sendGroup } from "../shared/jobs/groups.t
 import type { Logger } from "../shared/logger.ts";
 import type { Tracing } from "../shared/tracing/tracing.ts";
 import type { Batcher } from "./batcher.ts";
-import type { Outcome, TakenJob } from "./task.ts";
+import { isEnd, type Outcome, type TakenJob } from "./task.ts";
 import { tellAlone } from "./task-log.ts";
 
 /** The task was refused in the transaction, which has told its sender. */
@@ -68,13 +68,10 @@ async function isStored({ id, ...data }: GroupedSend, attempts: number, runs: Ru
   const task: TakenJob = { id, name: "message.send", data, attempts, grouped: true };
   try {
     const outcome = await runTask(task, runs);
-    if (isEnd(outcome, id)) return true;
+    if (isEnd(task, outcome)) return true;
     tellAlone(runs.log, task, outcome.problem?.code ?? "stored before under its key");
   } catch (error) {
     tellAlone(runs.log, task, String(error));
   }
   return false;
 }
-
-const isEnd = ({ problem, result }: Outcome, id: string): boolean =>
-  problem ? problem.code === "cancelled" : (result as { message_id: string }).message_id === id;

@@ -20,6 +20,10 @@ export type Outcome =
   | { readonly result: unknown; readonly problem?: undefined }
   | { readonly problem: AppError; readonly result?: undefined };
 
+/** Whether what a batch made of a send is its end: in a group anything but its own message, or having been cancelled, is not. */
+export const isEnd = ({ id, grouped }: TakenJob, { problem, result }: Outcome): boolean =>
+  !grouped || (problem ? problem.code === "cancelled" : (result as { message_id: string }).message_id === id);
+
 /** What tells a task's sender, in their own log, that it could not be done. */
 export function failureEntry({ id, name, data, attempts }: TakenJob, problem: AppError): NewEntry {
   const userId = name === "message.send" ? data.senderId : data.userId;

@@ -5,7 +5,7 @@ import type { PlacedMessage } from "../shared/log/append.ts";
 import type { Metrics, Sample } from "../shared/metrics/metrics.ts";
 import { orMake } from "../shared/metrics/or-make.ts";
 import { Timings } from "../shared/metrics/timings.ts";
-import type { Outcome, TakenJob } from "./task.ts";
+import { isEnd, type Outcome, type TakenJob } from "./task.ts";
 
 /** Jobs in a batch, up to the most that there may be. */
 const BATCH_BOUNDS = [1, 2, 5, 10, 25, 50, 100, 200, 350, 500];
@@ -52,8 +52,9 @@ export class WorkFigures {
     const now = this.#now();
     for (const { acceptedAt } of messages) this.#sendToStored.observeMs(now - Date.parse(acceptedAt));
     for (const job of jobs) {
-      const outcome = endOf(job, outcomes.get(job.id)!);
-      if (outcome) this.task(job.name, outcome);
+      const outcome = outcomes.get(job.id)!;
+      // Of what goes on alone a job of its own says what becomes of it.
+      if (isEnd(job, outcome)) this.task(job.name, nameOf(outcome));
     }
   }
 
@@ -68,9 +69,5 @@ export class WorkFigures {
   }
 }
 
-/** None for what is refused in a group: a job of its own says what becomes of it. */
-function endOf({ grouped }: TakenJob, { problem }: Outcome): TaskOutcome | undefined {
-  if (!problem) return "done";
-  if (problem.code === "cancelled") return "cancelled";
-  return grouped ? undefined : "refused";
-}
+const nameOf = ({ problem }: Outcome): TaskOutcome =>
+  problem ? (problem.code === "cancelled" ? "cancelled" : "refused") : "done";

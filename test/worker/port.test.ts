@@ -69,6 +69,27 @@ describe("the port of a worker", () => {
     expect(grown(after, "retried")).to.equal(0);
   });
 
+  it("counts a task once, also where it goes on alone after others that it had travelled with", async () => {
+    const [ann, ben] = (await buildUsers(world, 2)) as [Person, Person];
+    const { sends, backend } = world.deps;
+    const queue = backend.queues[0]!;
+    const acceptedAt = new Date().toISOString();
+    const send = {
+      senderId: ann.id,
+      recipientId: ben.id,
+      text: "twice",
+      clientKey: "forgotten in between",
+      acceptedAt,
+    };
+    const before = await scrape(worker);
+    const ids = [sends.newId(), sends.newId()];
+    await Promise.all(ids.map((id) => sends.add(id, send, queue)));
+    while ((await queue.getJobState(ids[1]!)) !== "completed");
+    const done = { kind: "message.send", outcome: "done" };
+    const after = await scrape(worker);
+    expect(after.value("parley_tasks_total", done)! - before.value("parley_tasks_total", done)!).to.equal(2);
+  });
+
   it("answers nothing else: a problem says what there is", async () => {
     for (const [path, options, status, code] of [
       ["/", {}, 404, "route_not_found"],
