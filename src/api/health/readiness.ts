@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { oneRow } from "../../shared/db/database.ts";
 import { keys, ttl } from "../../shared/store/store.ts";
+import { NoAnswer, within } from "../../shared/within.ts";
 import type { ApiDeps } from "../deps.ts";
 import { count } from "../http/schemas.ts";
 
@@ -42,17 +43,12 @@ type CheckResult = z.output<typeof Check>;
 class NotReady extends Error {}
 
 async function check(work: () => Promise<unknown>): Promise<CheckResult> {
-  const late = AbortSignal.timeout(ANSWER_WITHIN_MS);
-  const tooLate = new Promise<never>((_, reject) => {
-    late.addEventListener("abort", () => reject(new NotReady(`no answer within ${ANSWER_WITHIN_MS} ms`)), {
-      once: true,
-    });
-  });
   try {
-    const detail = await Promise.race([work(), tooLate]);
+    const detail = await within(ANSWER_WITHIN_MS, work());
     return { ok: true, detail: typeof detail === "string" ? detail : "ok" };
   } catch (error) {
-    return { ok: false, detail: error instanceof NotReady ? error.message : "can't be reached" };
+    const isOurs = error instanceof NotReady || error instanceof NoAnswer;
+    return { ok: false, detail: isOurs ? error.message : "can't be reached" };
   }
 }
 

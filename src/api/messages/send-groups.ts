@@ -87,11 +87,8 @@ export class SendGroups {
   async #put(queue: Queue, groupId: string, members: readonly Waiting[]): Promise<void> {
     this.#size = REMEMBERED * this.#size + (1 - REMEMBERED) * members.length;
     try {
-      await this.#enqueueTraced(
-        queue,
-        groupId,
-        members.map(({ send }) => send),
-      );
+      const sends = members.map(({ send }) => send);
+      await this.#enqueueTraced(queue, groupId, sends);
       this.accepted += members.length;
       for (const { accepted } of members) accepted();
     } catch (error) {
@@ -100,11 +97,11 @@ export class SendGroups {
   }
 
   /** A job goes on with the trace of its first send; each of the others takes its own along. */
-  #enqueueTraced(queue: Queue, groupId: string, [first, ...others]: readonly GroupedSend[]): Promise<void> {
+  #enqueueTraced(queue: Queue, groupId: string, sends: readonly GroupedSend[]): Promise<void> {
     const { tracing } = this.#deps;
-    const { trace, ...untraced } = first!;
-    const enqueue = () => this.#enqueue(queue, groupId, [untraced, ...others]);
-    return tracing ? tracing.within(trace, enqueue) : enqueue();
+    if (!tracing) return this.#enqueue(queue, groupId, sends);
+    const { trace, ...first } = sends[0]!;
+    return tracing.within(trace, () => this.#enqueue(queue, groupId, [first, ...sends.slice(1)]));
   }
 
   #enqueue(queue: Queue, groupId: string, sends: readonly GroupedSend[]): Promise<void> {
