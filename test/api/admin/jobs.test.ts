@@ -92,9 +92,10 @@ for (const backend of backends) {
       await setPoison(false);
       const before = (await at("jobs?limit=100")).body.jobs;
       const { body } = await call(world, "POST", "/v1/admin/jobs/retry", { as: root.id });
-      const retryable = before.filter((job: { retryable: boolean }) => job.retryable).length;
-      expect(body).to.deep.equal({ retried: retryable, cancelled: before.length - retryable, left: 0 });
-      expect((await task(id)).state).to.equal("done");
+      const retryable = before.filter((job: { retryable: boolean }) => job.retryable);
+      expect(body).to.deep.equal({ retried: retryable.length, cancelled: before.length - retryable.length, left: 0 });
+      expect(retryable.map((job: { id: string }) => job.id)).to.include(id);
+      for (const job of retryable) expect((await task(job.id)).state).to.equal("done");
       expect((await task(sent.body.task_id)).error.code).to.equal("cancelled");
       expectProblem(await retry(cancelled), 404, "job_not_found");
     });
