@@ -41,9 +41,12 @@ export const surroundings = (): Settings => ({
 export const startApi = (settings: Settings): Promise<Started> => start("src/api/main.ts", settings, nodeFlags);
 export const startWorkerProcess = (settings: Settings): Promise<Started> => start("src/worker/main.ts", settings);
 
+/** Where no system runs: one may, in the folder of whoever runs the tests, and a command would find it. */
+const NO_SYSTEM = { DATA_DIR: "/dev/null/none" };
+
 /** A script that does one thing and ends, as `npm run admin` and `npm run jobs` start them. */
 export function runToEnd(script: string, args: readonly string[], settings: Settings, input = "") {
-  const env = { ...surroundings(), ...settings };
+  const env = { ...surroundings(), ...NO_SYSTEM, ...settings };
   return new Promise<{ code: unknown; stdout: string; stderr: string }>((resolve) => {
     const child = execFile(process.execPath, [script, ...args], { env }, (error, stdout, stderr) =>
       resolve({ code: error ? error.code : 0, stdout, stderr }),

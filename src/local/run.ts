@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { type Env, EnvError, readEnv } from "../shared/env.ts";
+import { givenIn } from "../shared/given.ts";
 import { dropEverything, endEverything } from "./child.ts";
 import { lockData } from "./data-lock.ts";
 import { freePort, whyNotFree } from "./free-port.ts";
@@ -45,10 +46,11 @@ async function serve(source: NodeJS.ProcessEnv, scripts: Scripts, stop: AbortSig
 }
 
 /** Demo mode is the default here and nowhere else. Logs are for the parts run alone; here somebody reads the screen. */
-function withDefaults(source: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
-  const given = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ""));
-  return { AUTH_MODE: "demo", LOG_LEVEL: "warn", ...given };
-}
+const withDefaults = (source: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
+  AUTH_MODE: "demo",
+  LOG_LEVEL: "warn",
+  ...givenIn(source),
+});
 
 /** PORT=0 means any; chosen here and not by the API, so that it is the same after a restart. */
 const settle = async (env: Env): Promise<Env> => (env.PORT === 0 ? { ...env, PORT: await freePort(env.HOST) } : env);

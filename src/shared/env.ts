@@ -2,6 +2,7 @@ import { z } from "zod";
 import { isAddress, UNREADABLE, withHost } from "./address.ts";
 import { parseRedisUrl, type RedisUrlError } from "./backend/redis-url.ts";
 import { MOST_SHARDS } from "./backend/shards.ts";
+import { givenIn } from "./given.ts";
 import { withRunningServers } from "./running-servers.ts";
 import { fileSettingOf, secretsAmong, withSecretFiles } from "./secret-files.ts";
 
@@ -114,9 +115,7 @@ export const settingNames: readonly string[] = [...names, ...secretsAmong(names)
 
 /** Parsed once, at the start of a process; all mistakes are told at once, a line each. */
 export function readEnv(source: NodeJS.ProcessEnv = process.env): Env {
-  // `FOO=` in a compose file means "unset", not "empty string".
-  const present = Object.fromEntries(Object.entries(source).filter(([, value]) => value !== ""));
-  const { found, mistakes } = withSecretFiles(present, names);
+  const { found, mistakes } = withSecretFiles(givenIn(source), names);
   const parsed = envSchema.safeParse(found);
   mistakes.push(...(parsed.success ? conflicts(parsed.data) : parsed.error.issues.map(tell)));
   if (!parsed.success || mistakes.length > 0) throw new EnvError(mistakes);

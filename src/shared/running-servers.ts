@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { givenIn } from "./given.ts";
 import { fileSettingOf } from "./secret-files.ts";
 
 /** Where a system on one machine says which servers it uses, for the commands that somebody runs beside it. */
@@ -20,15 +21,15 @@ export const tellServers = (dataDir: string, servers: RunningServers): Promise<v
 
 export const forgetServers = (dataDir: string): Promise<void> => rm(fileIn(dataDir), { force: true });
 
-/** The environment where it names a server, else with those of the system that runs here. `FOO=` means unset. */
+/** The environment where it names a server, else with those of the system that runs here. */
 export function withRunningServers(source: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const names = ["DATABASE_URL", "REDIS_URL"].flatMap((name) => [name, fileSettingOf(name)]);
-  if (names.some((name) => source[name])) return source;
+  const given = givenIn(source);
+  if (names.some((name) => given[name])) return given;
   try {
-    const servers = JSON.parse(readFileSync(fileIn(source["DATA_DIR"] || ".data"), "utf8")) as RunningServers;
-    const given = Object.entries(source).filter(([, value]) => value !== "");
-    return { ...servers, ...Object.fromEntries(given) };
+    const servers = JSON.parse(readFileSync(fileIn(given["DATA_DIR"] ?? ".data"), "utf8")) as RunningServers;
+    return { ...servers, ...given };
   } catch {
-    return source;
+    return given;
   }
 }

@@ -45,9 +45,11 @@ describe("the environment", () => {
     for (const url of sockets) expect(readEnv({ DATABASE_URL: url }).DATABASE_URL).to.equal(url);
   });
 
-  it("takes FOO= for unset", () => {
-    const empty = Object.fromEntries(settingNames.map((name) => [name, ""]));
-    expect(readEnv(empty)).to.deep.equal(readEnv({}));
+  it("takes FOO= for unset, and blanks alone", () => {
+    for (const nothing of ["", " ", "\n"]) {
+      const empty = Object.fromEntries(settingNames.map((name) => [name, nothing]));
+      expect(readEnv(empty)).to.deep.equal(readEnv({}));
+    }
   });
 
   it("takes several replicas, each of which must be an address", () => {
