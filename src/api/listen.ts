@@ -30,11 +30,11 @@ export async function listen(deps: ApiDeps, closers: Closers): Promise<string> {
   const answer = app.callback();
   const server = http.createServer(options, (request, response) => {
     if (readTarget(request)) void answer(request, response);
-    else refuseUnreadable({}, request.socket);
+    else refuseUnreadable({}, request.socket, deps);
   });
   const closeSockets = acceptSockets(server, app, deps);
   const closeSpare = watchSpare(server);
-  server.on("clientError", refuseUnreadable);
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => refuseUnreadable(error, socket, deps));
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) => reject(explain(error, HOST, PORT)));
     server.listen(PORT, HOST, resolve);
@@ -45,7 +45,7 @@ export async function listen(deps: ApiDeps, closers: Closers): Promise<string> {
 }
 
 /** What is not HTTP, or names no path, or has more header than we read never becomes a request; it gets a problem, too. */
-function refuseUnreadable(error: { readonly code?: string }, socket: Duplex): void {
+function refuseUnreadable(error: { readonly code?: string | undefined }, socket: Duplex, { traffic }: ApiDeps): void {
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
   const tooLarge = error.code === "HPE_HEADER_OVERFLOW";
   const problem = problemOf(
@@ -53,6 +53,7 @@ function refuseUnreadable(error: { readonly code?: string }, socket: Duplex): vo
       ? new AppError("headers_too_large", `The headers may have ${MAX_HEADER_BYTES / 1_024} KiB at most`)
       : new AppError("malformed_request", "This is not a request that can be read"),
   );
+  traffic.count("", undefined, problem.status);
   const body = JSON.stringify(problem);
   hangUp(
     socket,

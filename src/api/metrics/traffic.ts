@@ -29,8 +29,8 @@ export class Traffic {
     if (gone?.wokenBy !== undefined) this.#waits.woke(gone.wokenBy);
   }
 
-  count(method: string, route: string, status: number): void {
-    const methods = orMake(this.#requests, route, () => new Map<string, Map<number, number>>());
+  count(method: string, route: string | undefined, status: number): void {
+    const methods = orMake(this.#requests, route ?? NO_ROUTE, () => new Map<string, Map<number, number>>());
     const statuses = orMake(methods, METHODS.has(method) ? method : "other", () => new Map<number, number>());
     statuses.set(status, (statuses.get(status) ?? 0) + 1);
   }

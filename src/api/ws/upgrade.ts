@@ -32,9 +32,11 @@ export function acceptSockets(server: Server, app: Koa, deps: ApiDeps): () => vo
   const options = { noServer: true, maxPayload: MAX_PAYLOAD_BYTES, closeTimeout: CLOSE_WITHIN_MS };
   const sockets = new WebSocketServer(options);
   // A key, a version or a method that no socket has.
-  sockets.on("wsClientError", ({ message }, socket, { headers }) =>
-    refuse(socket, new AppError("malformed_request", message), requestIdOf(headers["x-request-id"])),
-  );
+  sockets.on("wsClientError", ({ message }, socket, { method = "", headers }) => {
+    const error = new AppError("malformed_request", message);
+    refuse(socket, error, requestIdOf(headers["x-request-id"]));
+    deps.traffic.count(method, ROUTE, error.status);
+  });
   server.on("upgrade", (request, socket, head) => {
     socket.on("error", () => socket.destroy());
     const ctx = app.createContext(request, new http.ServerResponse(request)) as Context;

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import net from "node:net";
 import { expect } from "chai";
 import { buildRoom, buildUsers, call, expectProblem, get, type Person, say, toRoom } from "../../calls.ts";
 import { scrape, scrapeUntil } from "../../metrics.ts";
@@ -71,6 +73,24 @@ describe("GET /metrics", () => {
         (before.value("parley_http_requests_total", of(status)) ?? 0),
     );
     expect(grown).to.deep.equal([1, 1]);
+  });
+
+  it("counts what can't be read, and what asks for a socket in a way that gives none", async () => {
+    const socketWith = (more: string) =>
+      `GET /v1/ws?user_id=${people[0]!.id} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n${more}\r\n`;
+    for (const [bytes, method, route, status] of [
+      ["garbage\r\n\r\n", "other", "none", "400"],
+      [`GET /healthz HTTP/1.1\r\nX-Much: ${"x".repeat(50_000)}\r\n\r\n`, "other", "none", "431"],
+      [socketWith(""), "GET", "openSocket", "400"],
+    ] as const) {
+      const of = { method, route, status };
+      const before = (await scrape(world)).value("parley_http_requests_total", of) ?? 0;
+      const { hostname, port } = new URL(world.url);
+      const socket = net.connect(Number(port), hostname).on("error", () => undefined);
+      socket.resume().write(bytes);
+      await once(socket, "close");
+      await scrapeUntil(world, (now) => now.value("parley_http_requests_total", of) === before + 1);
+    }
   });
 
   it("leaves the time that a poll has waited out of how long it took", async () => {
