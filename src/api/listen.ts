@@ -1,8 +1,8 @@
-import http, { STATUS_CODES } from "node:http";
+import http from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Closers } from "../shared/closers.ts";
-import { AppError, problemOf } from "../shared/errors.ts";
+import { AppError } from "../shared/errors.ts";
 import { createApp } from "./app.ts";
 import type { ApiDeps } from "./deps.ts";
 import { drain, watchSpare } from "./drain.ts";
@@ -48,18 +48,11 @@ export async function listen(deps: ApiDeps, closers: Closers): Promise<string> {
 function refuseUnreadable(error: { readonly code?: string | undefined }, socket: Duplex, { traffic }: ApiDeps): void {
   if (!socket.writable || error.code === "ECONNRESET") return void socket.destroy();
   const tooLarge = error.code === "HPE_HEADER_OVERFLOW";
-  const problem = problemOf(
-    tooLarge
-      ? new AppError("headers_too_large", `The headers may have ${MAX_HEADER_BYTES / 1_024} KiB at most`)
-      : new AppError("malformed_request", "This is not a request that can be read"),
-  );
+  const problem = tooLarge
+    ? new AppError("headers_too_large", `The headers may have ${MAX_HEADER_BYTES / 1_024} KiB at most`)
+    : new AppError("malformed_request", "This is not a request that can be read");
   traffic.count("", undefined, problem.status);
-  const body = JSON.stringify(problem);
-  hangUp(
-    socket,
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: application/problem+json; charset=utf-8\r\n` +
-      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  );
+  hangUp(socket, problem);
 }
 
 const explain = (error: NodeJS.ErrnoException, host: string, port: number): Error =>

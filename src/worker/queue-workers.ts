@@ -6,8 +6,11 @@ import { createProcessor, Refusal } from "./run-job.ts";
 import { tellFailed } from "./task-log.ts";
 import type { WorkFigures } from "./work-figures.ts";
 
-/** Running jobs get this long to end; what is left runs again elsewhere once its lock has run out. */
-const DRAIN_MS = 7_000;
+/**
+ * What waits for a database that is away gives up then and goes back to the queue. What still runs when the process ends
+ * runs again elsewhere once its lock has run out.
+ */
+const WAIT_NO_LONGER_MS = 5_000;
 
 interface WorkersDeps extends Deps {
   readonly batcher: Batcher;
@@ -40,11 +43,9 @@ export class QueueWorkers {
 
   async close(): Promise<void> {
     this.#closing = true;
-    const late = setTimeout(() => this.#deps.batcher.stop(), DRAIN_MS - 2_000);
-    const force = setTimeout(() => this.#workers.forEach((worker) => void worker.close(true)), DRAIN_MS);
+    const late = setTimeout(() => this.#deps.batcher.stop(), WAIT_NO_LONGER_MS);
     await Promise.all(this.#workers.map((worker) => worker.close()));
     clearTimeout(late);
-    clearTimeout(force);
     // A database that is closed under a statement never says that it is.
     await Promise.all(this.#telling);
   }

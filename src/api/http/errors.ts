@@ -17,12 +17,17 @@ export function answerErrors(log: Logger): Middleware {
 function answerProblem(ctx: Context, error: AppError): void {
   const requestId: string = ctx.state["requestId"];
   ctx.status = error.status;
-  ctx.set({ ...error.headers });
-  if (error.status === 401) ctx.set("WWW-Authenticate", challengeOf(error));
-  if (error.status === 503 && !error.headers["Retry-After"]) ctx.set("Retry-After", "1");
-  ctx.type = "application/problem+json; charset=utf-8";
+  ctx.set(problemHeaders(error));
   ctx.body = JSON.stringify(problemOf(error, requestId));
 }
+
+/** What goes with every problem. */
+export const problemHeaders = (error: AppError): Record<string, string> => ({
+  "Content-Type": "application/problem+json; charset=utf-8",
+  ...(error.status === 401 && { "WWW-Authenticate": challengeOf(error) }),
+  ...(error.status === 503 && { "Retry-After": "1" }),
+  ...error.headers,
+});
 
 /** RFC 6750: a token that was shown and is not good is an invalid one; no token at all is no error yet. */
 function challengeOf({ code }: AppError): string {

@@ -1,9 +1,8 @@
-import http, { type Server, STATUS_CODES } from "node:http";
-import type { Duplex } from "node:stream";
+import http, { type Server } from "node:http";
 import type Koa from "koa";
 import type { Context } from "koa";
 import { type WebSocket, WebSocketServer } from "ws";
-import { AppError, problemOf } from "../../shared/errors.ts";
+import { AppError } from "../../shared/errors.ts";
 import { takeTicket } from "../auth/tickets.ts";
 import type { ApiDeps } from "../deps.ts";
 import { toAppErrorOrInternal } from "../http/errors.ts";
@@ -34,7 +33,7 @@ export function acceptSockets(server: Server, app: Koa, deps: ApiDeps): () => vo
   // A key, a version or a method that no socket has.
   sockets.on("wsClientError", ({ message }, socket, { method = "", headers }) => {
     const error = new AppError("malformed_request", message);
-    refuse(socket, error, requestIdOf(headers["x-request-id"]));
+    hangUp(socket, error, requestIdOf(headers["x-request-id"]));
     deps.traffic.count(method, ROUTE, error.status);
   });
   server.on("upgrade", (request, socket, head) => {
@@ -52,7 +51,7 @@ export function acceptSockets(server: Server, app: Koa, deps: ApiDeps): () => vo
         }),
       (cause: unknown) => {
         const error = toAppErrorOrInternal(cause, deps.log, requestId);
-        refuse(socket, error, requestId);
+        hangUp(socket, error, requestId);
         deps.traffic.count(ctx.method, ROUTE, error.status);
         said(error.status);
       },
@@ -117,22 +116,3 @@ function pingAll(sockets: Iterable<WebSocket>): void {
     else ws.ping();
   }
 }
-
-/** Before the socket opens an error is an HTTP answer like any other. */
-function refuse(socket: Duplex, error: AppError, requestId: string): void {
-  const body = JSON.stringify(problemOf(error, requestId));
-  const headers = {
-    "Content-Type": "application/problem+json; charset=utf-8",
-    "Content-Length": Buffer.byteLength(body),
-    Connection: "close",
-    "X-Request-Id": requestId,
-    ...(error.status === 401 && { "WWW-Authenticate": challengeOf(error) }),
-    ...(error.status === 503 && { "Retry-After": "1" }),
-    ...error.headers,
-  };
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
-  hangUp(socket, `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}\r\n${lines.join("")}\r\n${body}`);
-}
-
-const challengeOf = ({ code }: AppError): string =>
-  code === "not_signed_in" ? 'Bearer realm="parley"' : 'Bearer realm="parley", error="invalid_token"';
