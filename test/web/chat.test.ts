@@ -1,6 +1,19 @@
 import { expect } from "chai";
 import { call } from "../calls.ts";
-import { bubbles, chat, lastTick, nameOf, open, say, sessionOf, signUp, tab, town, untilTitle } from "./browser.ts";
+import {
+  bubbles,
+  chat,
+  lastTick,
+  nameOf,
+  open,
+  say,
+  sessionOf,
+  signUp,
+  tab,
+  town,
+  untilCount,
+  untilTitle,
+} from "./browser.ts";
 
 describe("the chat page", function () {
   this.timeout(60_000);
@@ -173,6 +186,31 @@ describe("the chat page", function () {
     await messages.evaluate((element) => element.scrollTo(0, 0));
     await bea.getByText("This is where it begins.").waitFor();
     expect(await bubbles(bea).count()).to.equal(130);
+  });
+
+  it("a history that is on its way loses nothing that is said meanwhile, and brings back nothing that is deleted", async () => {
+    const [annName, beaName] = [nameOf("ann"), nameOf("bea")];
+    const [ann, bea] = await Promise.all([here.settle(annName), here.settle(beaName)]);
+    await open(ann, beaName);
+    for (const text of ["a secret", "nothing"]) await say(ann, text);
+    await chat(bea, annName).getByText("nothing").waitFor();
+    await bea.reload();
+    const [read, held] = [Promise.withResolvers<{ id: string; text: string }[]>(), Promise.withResolvers<void>()];
+    await bea.route(/\/v1\/rooms\/\d+\/messages/, async (route) => {
+      const response = await route.fetch();
+      read.resolve((await response.json()).messages);
+      await held.promise;
+      await route.fulfill({ response });
+    });
+    await chat(bea, annName).click();
+    const { id } = (await read.promise).find(({ text }) => text === "a secret")!;
+    const { accessToken } = await sessionOf(ann);
+    await call(here.world, "DELETE", `/v1/messages/${id}`, { headers: { authorization: `Bearer ${accessToken}` } });
+    await say(ann, "a word");
+    await chat(bea, annName).getByText("a word").waitFor();
+    held.resolve();
+    await untilCount(bubbles(bea), 3);
+    expect(await bubbles(bea).allInnerTexts()).to.deep.equal(["This message was deleted", "nothing", "a word"]);
   });
 
   it("says in demo mode who is there and how to be them, and nowhere else", async () => {

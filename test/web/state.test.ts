@@ -3,7 +3,7 @@ import type { Entry, Message, RoomInList } from "../../src/client/index.ts";
 import { applyEntry, applyMessage, needsSnapshot } from "../../src/web/state/apply.ts";
 import { dayName, isSameDay } from "../../src/web/state/days.ts";
 import { outgoingTo, seenBy, sortedRooms, unseenTotal } from "../../src/web/state/select.ts";
-import { putDetails, putHistory, putRooms } from "../../src/web/state/snapshots.ts";
+import { expectHistory, expectNothing, putDetails, putHistory, putRooms } from "../../src/web/state/snapshots.ts";
 import { emptyState, type State } from "../../src/web/state/state.ts";
 
 const ann = { id: 1, username: "ann" };
@@ -98,6 +98,30 @@ describe("the page's state", () => {
   it("does not let an older page undo what the feed has told", () => {
     const state = play(withHistory(start(), message(1)), entry(11, "message.edited", message(1, bea, { text: "new" })));
     expect(inRoom(withHistory(state, message(1))).history!.messages[0]!.text).to.equal("new");
+  });
+
+  it("keeps what the feed tells while a page is on its way, and nothing that would leave a gap", () => {
+    const asked = expectHistory(start(), ROOM, {});
+    const gone = { text: "", deleted_at: AT };
+    const told = [
+      created(11, message(8)),
+      created(12, message(9)),
+      entry(13, "message.deleted", message(6, bea, gone)),
+    ];
+    const state = play(asked, ...told, entry(14, "message.edited", message(2, bea, { text: "new" })));
+    const page = { messages: [message(7), message(6), message(5)], next: "5", prev: null };
+    const read = putHistory(state, ROOM, page);
+    expect(seqs(read)).to.deep.equal([5, 6, 7, 8, 9]);
+    expect(inRoom(read).history).to.deep.include({ older: "5" });
+    expect(inRoom(read).history!.messages[1]).to.include(gone);
+    // In the same way with a page further back.
+    const older = play(
+      expectHistory(expectNothing(read, ROOM), ROOM, {}),
+      entry(15, "message.edited", message(3, bea, { text: "newer" })),
+    );
+    const whole = withHistory(older, ...[1, 2, 3, 4].map((seq) => message(seq)));
+    expect(seqs(whole)).to.deep.equal([1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(inRoom(whole).history!.messages[2]!.text).to.equal("newer");
   });
 
   it("drops what I sent from the outbox when the feed or the send itself tells of it, whichever is first", () => {

@@ -35,7 +35,7 @@ async function run(signal: AbortSignal): Promise<void> {
     } catch (error) {
       if (signal.aborted || !session.value) return;
       // An offset that the server can't read will not be readable later either.
-      if (problemOf(error).status === 400) isLoaded.value = false;
+      if (problemOf(error).status === 400) forgetAll();
       await wait(attempt, error, signal);
     }
   }
@@ -111,9 +111,14 @@ async function loadRooms(signal: AbortSignal, only?: number): Promise<void> {
   isLoaded.value = true;
 }
 
-/** What was missed can't be told: all is read again. What I have sent and the server has not stored yet stays. */
+/** What was missed can't be told: all is read again. */
 function resync(): void {
+  forgetAll();
+  follow();
+}
+
+/** But for what I have sent and the server has not stored yet. */
+function forgetAll(): void {
   isLoaded.value = false;
   change(({ meId, outbox }) => ({ ...emptyState(meId), outbox }));
-  follow();
 }

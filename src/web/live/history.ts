@@ -1,7 +1,7 @@
-import { signal } from "@preact/signals";
+import { batch, signal } from "@preact/signals";
 import type { Problem } from "../../client/index.ts";
 import { client, problemOf } from "../client.ts";
-import { putDetails, putHistory } from "../state/snapshots.ts";
+import { expectHistory, expectNothing, putDetails, putHistory } from "../state/snapshots.ts";
 import type { State } from "../state/state.ts";
 import { change, state } from "./store.ts";
 
@@ -19,19 +19,28 @@ function setLoading(roomId: number, what: "loading" | Problem | undefined): void
   loading.value = next;
 }
 
-/** One load for each room at a time; what comes when somebody else has signed in is dropped. */
+/**
+ * One load for each room at a time. What comes when the room is another's, or was read anew, is dropped: nobody knows
+ * what was told between the two.
+ */
 async function load(roomId: number, ask: () => Promise<(now: State) => State>): Promise<void> {
-  if (loading.value.get(roomId) === "loading") return;
-  const { meId } = state.value;
+  const coming = () => state.value.rooms.get(roomId)?.coming;
+  if (coming()) return;
+  const asked = {};
+  change((now) => expectHistory(now, roomId, asked));
   setLoading(roomId, "loading");
+  let apply = (now: State): State => now;
   let problem: Problem | undefined;
   try {
-    const apply = await ask();
-    if (state.value.meId === meId) change(apply);
+    apply = await ask();
   } catch (error) {
     problem = problemOf(error);
   }
-  if (state.value.meId === meId) setLoading(roomId, problem);
+  if (coming()?.asked !== asked) return;
+  batch(() => {
+    change((now) => expectNothing(apply(now), roomId));
+    setLoading(roomId, problem);
+  });
 }
 
 /** The end of the history, and who has seen how much of it. */

@@ -63,7 +63,7 @@ function addMessage(room: RoomState, message: Message, meId: number): RoomState 
   const isUnseen = message.sender.id !== meId && message.seq > room.readSeq;
   const isLatest = message.seq > (room.lastMessage?.seq ?? 0);
   return {
-    ...room,
+    ...noted(room, message),
     history,
     lastSeq: Math.max(room.lastSeq, message.seq),
     lastMessage: isLatest ? message : room.lastMessage,
@@ -71,12 +71,16 @@ function addMessage(room: RoomState, message: Message, meId: number): RoomState 
   };
 }
 
+/** A page that is on its way may know nothing of it. */
+const noted = (room: RoomState, message: Message): RoomState =>
+  room.coming ? { ...room, coming: { ...room.coming, told: [...room.coming.told, message] } } : room;
+
 function replaceMessage(state: State, message: Message): State {
   return withRoom(state, message.room_id, (room) => {
     const wasUnseen = message.deleted_at !== null && message.seq > room.readSeq && message.sender.id !== state.meId;
     const messages = room.history?.messages.map((held) => (held.id === message.id ? message : held));
     return {
-      ...room,
+      ...noted(room, message),
       unseenCount: Math.max(0, room.unseenCount - (wasUnseen ? 1 : 0)),
       lastMessage: room.lastMessage?.id === message.id ? message : room.lastMessage,
       history: room.history && messages && { ...room.history, messages },
@@ -133,6 +137,7 @@ function addRoom(state: State, { data, offset, at }: EntryOfType<"room.created">
     asOf: offset,
     // It begins here: nothing needs to be fetched.
     history: { messages: [], older: null },
+    coming: undefined,
   };
   return { ...state, rooms: new Map(state.rooms).set(room.id, room) };
 }

@@ -1,5 +1,5 @@
 import type { History as HistoryPage, Message, Room, RoomInList } from "../../client/index.ts";
-import type { History, MemberState, RoomState, State } from "./state.ts";
+import type { Coming, History, MemberState, RoomState, State } from "./state.ts";
 import { withRoom } from "./state.ts";
 
 /** What was read at one position of the log; what is held of the same rooms besides stays. */
@@ -24,6 +24,7 @@ function roomOf(room: RoomInList, offset: string, before: RoomState | undefined)
     createdAt: room.created_at,
     asOf: offset,
     history: before?.history,
+    coming: before?.coming,
   };
 }
 
@@ -48,14 +49,29 @@ export function putDetails(state: State, room: Room): State {
 const recounted = (held: RoomState, room: Room): number =>
   held.lastSeq === room.last_seq && held.readSeq === room.read_seq ? room.unseen_count : held.unseenCount;
 
+/** Somebody has asked for a page of the history: what is told from now on may not be in it. */
+export const expectHistory = (state: State, roomId: number, asked: object): State =>
+  withRoom(state, roomId, (room) => ({ ...room, coming: { asked, told: [] } }));
+
+export const expectNothing = (state: State, roomId: number): State =>
+  withRoom(state, roomId, (room) => ({ ...room, coming: undefined }));
+
 /** A page of the history, the newest or one that is older than all that is held. */
 export function putHistory(state: State, roomId: number, page: HistoryPage): State {
   return withRoom(state, roomId, (room) => {
     const held = room.history;
     // Of the newest page only what is new counts: how far back the history is held has not changed.
     const older = held && held.messages.length > 0 && isNewest(page, held) ? held.older : page.next;
-    return { ...room, history: { messages: merge(held?.messages ?? [], page.messages), older } };
+    const known = merge(held?.messages ?? [], toldBeside(page, room.coming));
+    return { ...room, history: { messages: merge(known, page.messages), older } };
   });
+}
+
+/** Each as it was told last; what is older than the page is not in it, and what lies between would be missing. */
+function toldBeside(page: HistoryPage, coming: Coming | undefined): readonly Message[] {
+  const oldest = page.next === null ? 0 : Math.min(...page.messages.map(({ seq }) => seq));
+  const told = coming?.told.filter(({ seq }) => seq >= oldest) ?? [];
+  return [...new Map(told.map((message) => [message.id, message])).values()];
 }
 
 function isNewest(page: HistoryPage, held: History): boolean {

@@ -29,6 +29,15 @@ export interface RoomState {
   readonly asOf: string;
   /** Undefined until somebody looks at it. */
   readonly history: History | undefined;
+  /** A page of it that is on its way. */
+  readonly coming: Coming | undefined;
+}
+
+export interface Coming {
+  /** Of whoever has asked for it, and nobody else's. */
+  readonly asked: object;
+  /** What the feed tells meanwhile: the page may have been read before. */
+  readonly told: readonly Message[];
 }
 
 export interface MemberState extends UserRef {
