@@ -26,7 +26,9 @@ describe("npm start", function () {
     scratch = await makeScratch();
   });
   beforeEach(() => writeStandIns(scratch.dir));
-  afterEach(async () => {
+  afterEach(async function () {
+    // How far it came is all that tells why it came no further.
+    if (this.currentTest?.isFailed()) for (const { text } of all) console.log(text());
     for (const { process: child } of all) child.kill("SIGTERM");
     await Promise.all(all.splice(0).map(({ exited }) => exited));
     expect(await processesWith(scratch.dir)).to.deep.equal([]);
@@ -94,7 +96,10 @@ describe("npm start", function () {
     it(`stops what it has started so far at a ${signal} in the middle of the start`, async () => {
       await writeFile(join(scratch.dir, "seeds.ts"), "setInterval(() => {}, 1000);");
       const started = start();
-      await until(async () => (await processesWith(join(scratch.dir, "seeds.ts"))).length > 0);
+      await Promise.race([
+        until(async () => (await processesWith(join(scratch.dir, "seeds.ts"))).length > 0),
+        isUp(started).then((text) => Promise.reject(new Error(`it is up, or has ended, without its seeds:\n${text}`))),
+      ]);
       started.process.kill(signal);
       expect(await started.exited).to.equal(0);
     });
