@@ -151,8 +151,13 @@ describe("the HTTP surface", () => {
     // Node does not say by itself how long the body of a DELETE is.
     const sized = body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) };
     return new Promise((resolve, reject) => {
-      const request = http.request(api.url + path + query, {
+      const { hostname, port } = new URL(api.url);
+      // As it is: read as an address first, `/rooms/./members` would be another path.
+      const request = http.request({
+        hostname,
+        port,
         method,
+        path: path + query,
         agent,
         headers: { ...headers, ...callers[as](), ...sized },
       });
