@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
+import { once } from "node:events";
 import { expect } from "chai";
 import { repeated } from "../faults/trial/books.ts";
 import { hasRedis, services } from "../services.ts";
@@ -37,7 +37,7 @@ describe("200 readers and their senders behind nginx, while every process is res
     for (const place of [...cluster.apis, ...cluster.workers]) {
       const before = crowd.accepted.length;
       expect(await place.restart(), place.name).to.equal(0);
-      while (crowd.accepted.length === before) await sleep(10);
+      while (crowd.accepted.length === before) await once(crowd.news, "accepted");
     }
     expect(Object.fromEntries(crowd.statuses)).to.have.all.keys("200");
     expect(Object.fromEntries(crowd.refusals)).to.deep.equal({});
@@ -61,9 +61,11 @@ describe("200 readers and their senders behind nginx, while every process is res
     );
     const said = Map.groupBy(stored, ({ room_id }) => room_id);
     const saidTo = ({ roomId }: Listener): string[] => said.get(roomId)!.map(({ id }) => id);
-    const until = performance.now() + PATIENCE_MS;
     const misses = (one: Listener): boolean => one.heard.length < saidTo(one).length;
-    while (crowd.listeners.some(misses) && performance.now() < until) await sleep(20);
+    const signal = AbortSignal.timeout(PATIENCE_MS);
+    while (crowd.listeners.some(misses) && !signal.aborted) {
+      await once(crowd.news, "heard", { signal }).catch(() => undefined);
+    }
     await tell(stored.length);
 
     for (const one of crowd.listeners) expect(one.heard, one.what).to.deep.equal(saidTo(one));

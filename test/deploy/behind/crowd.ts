@@ -1,3 +1,4 @@
+import { EventEmitter } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type pg from "pg";
 import { ask } from "../../../bench/load/ask.ts";
@@ -30,6 +31,8 @@ export interface Listener {
 export class Crowd {
   readonly listeners: Listener[] = [];
   readonly accepted: Accepted[] = [];
+  /** Tells of each message that was `accepted`, and that somebody has `heard`. */
+  readonly news = new EventEmitter<{ accepted: []; heard: [] }>();
   /** What polls were answered, and how often. */
   readonly statuses = new Map<string, number>();
   /** What a TypeScript client did not hide from whoever uses it. */
@@ -54,7 +57,10 @@ export class Crowd {
       perSecond: PER_SECOND,
       turns: Number.POSITIVE_INFINITY,
       patienceMs: PATIENCE_MS,
-      onAccepted: (accepted) => this.accepted.push(accepted),
+      onAccepted: (accepted) => {
+        this.accepted.push(accepted);
+        this.news.emit("accepted");
+      },
     });
   }
 
@@ -103,7 +109,11 @@ export class Crowd {
     const listen = (what: string): { userId: number; onMessage: (id: string) => void; join: Join } => {
       const heard: string[] = [];
       const join = (stop: () => unknown) => void this.listeners.push({ roomId, what, heard, stop });
-      return { userId: next.next().value!, onMessage: (id) => heard.push(id), join };
+      const onMessage = (id: string): void => {
+        heard.push(id);
+        this.news.emit("heard");
+      };
+      return { userId: next.next().value!, onMessage, join };
     };
     for (let i = 0; i < POLLERS; i++) {
       const { join, ...one } = listen("poll");
